@@ -1,0 +1,1 @@
+"""Were clients served correctly?"""

@@ -1,0 +1,1 @@
+"""What is replicated: pure, deterministic state machines."""

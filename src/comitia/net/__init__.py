@@ -1,0 +1,1 @@
+"""For real: host, links, write-ahead log, snapshots, membership, metrics."""

@@ -1,0 +1,42 @@
+"""Majorities: any more than half.  Two majorities intersect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+
+
+class Majority:
+    """Any more-than-half of `members` reads and writes (Thomas 1979)."""
+
+    __slots__ = ("members", "_set")
+
+    members: tuple[int, ...]
+
+    def __init__(self, members: Iterable[int]) -> None:
+        self.members = tuple(sorted(members))
+        self._set = frozenset(self.members)
+        if not self.members or len(self._set) != len(self.members):
+            raise ValueError(f"a majority needs distinct members, at least one: {self.members}")
+
+    @property
+    def size(self) -> int:
+        """Members in the smallest quorum."""
+        return len(self.members) // 2 + 1
+
+    def is_read_quorum(self, who: AbstractSet[int]) -> bool:
+        return 2 * len(self._set & who) > len(self.members)
+
+    is_write_quorum = is_read_quorum
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.members)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Majority) and self.members == other.members
+
+    def __hash__(self) -> int:
+        return hash((Majority, self.members))
+
+    def __repr__(self) -> str:
+        return f"Majority({self.members})"

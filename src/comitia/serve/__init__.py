@@ -1,0 +1,1 @@
+"""Front doors: sessions, reads, batching, Redis."""
