@@ -38,8 +38,7 @@ class Log(Generic[T]):
         """Return this log with `items` after its last."""
         backing, offset = self._backing, self._offset
         if offset + len(backing) != self.last + 1:  # another version has grown past our end
-            backing, offset = self.slice(self.first, self.last), self.first
-            backing = list(backing)
+            backing, offset = list(self), self.first
         before = len(backing)
         backing.extend(items)
         return self._version(backing, offset, self.first, self.last + len(backing) - before)

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 class Majority:
     """Any more-than-half of `members` reads and writes (Thomas 1979)."""
 
-    __slots__ = ("members", "_set")
+    __slots__ = ("_set", "members")
 
     members: tuple[int, ...]
 

@@ -1,0 +1,39 @@
+"""The contract of a protocol: read `node.py` first, then `request.py` and `replica.py`."""
+
+from comitia.kernel.ballot import ZERO, Ballot
+from comitia.kernel.codec import Codec, DecodeError
+from comitia.kernel.log import Log
+from comitia.kernel.message import Message, Record
+from comitia.kernel.node import Micros, Node, NodeId, Out, Slot, Timer
+from comitia.kernel.promise import Broken, Promise
+from comitia.kernel.protocol import Protocol
+from comitia.kernel.replica import Replica
+from comitia.kernel.request import Compact, Propose, Read, Reconfigure, Request, Transfer
+from comitia.kernel.view import View
+
+__all__ = [
+    "ZERO",
+    "Ballot",
+    "Broken",
+    "Codec",
+    "Compact",
+    "DecodeError",
+    "Log",
+    "Message",
+    "Micros",
+    "Node",
+    "NodeId",
+    "Out",
+    "Promise",
+    "Propose",
+    "Protocol",
+    "Read",
+    "Reconfigure",
+    "Record",
+    "Replica",
+    "Request",
+    "Slot",
+    "Timer",
+    "Transfer",
+    "View",
+]

@@ -1,0 +1,31 @@
+"""A protocol as the tools see it: one record, which a protocol's folder exports as `PROTOCOL`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from comitia.kernel.codec import Codec
+from comitia.kernel.node import Node
+from comitia.kernel.promise import Promise
+from comitia.kernel.view import View
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Everything a runtime is handed, so that none ever imports a protocol."""
+
+    name: str
+    """The folder's name, and what people type: raft, paxos, pbft."""
+    source: str
+    """Author, title, year."""
+    codec: Codec
+    make: Callable[..., Node]
+    """make(id, voters, **options): a fresh node of a cluster of `voters` (a tuple of ids).
+
+    An id outside `voters` makes a node that waits to be added.  Options are the protocol's own and
+    have defaults fit for production.
+    """
+    promises: tuple[Callable[[], Promise], ...]
+    view: Callable[[Any], View]
