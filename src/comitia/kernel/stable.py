@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -18,6 +18,7 @@ from comitia.kernel.log import Log
 from comitia.kernel.node import Node
 
 Values = tuple[Any, ...]
+_Index = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class StableCodec:
@@ -32,7 +33,7 @@ class StableCodec:
         self._types = tuple(hints[name] for name in self.names)
         self._decoders = tuple(_decoder(hint) for hint in self._types)
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
-        self._changes = msgspec.msgpack.Decoder(list[tuple[int, msgspec.Raw]])
+        self._changes = msgspec.msgpack.Decoder(list[tuple[_Index, msgspec.Raw]])
         getter: Callable[[Node], Any] = attrgetter(*self.names) if self.names else lambda node: ()
         self._get = (lambda node: (getter(node),)) if len(self.names) == 1 else getter
 
