@@ -1,0 +1,22 @@
+"""Tests that need a program of the operating system name it: `@pytest.mark.peer("redis-server")`.
+
+Where the program is missing such a test is skipped with the reason; with COMITIA_REQUIRE_PEERS set
+(as in CI, which installs them all) it fails instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("peer"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                reason = f"needs {program}, which is not installed"
+                if os.environ.get("COMITIA_REQUIRE_PEERS"):
+                    pytest.fail(reason)
+                pytest.skip(reason)
