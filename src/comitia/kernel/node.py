@@ -90,8 +90,9 @@ class Out:
     def deliver(self, slot: Slot, value: bytes) -> None:
         """`value` is decided at `slot`: the host applies it and answers whoever asked.
 
-        Slots are delivered in order, each once a lifetime of the node; after a restart, from the
-        slot that follows the node's snapshot.
+        Every slot is delivered, in order, each once a lifetime of the node; after a restart, from
+        the slot that follows the node's snapshot.  What the protocol itself put into a slot (a
+        no-op, a change of membership) is delivered as `b""`, which nobody may propose.
         """
         raise NotImplementedError
 

@@ -28,7 +28,9 @@ else:
 
 
 class Propose(Request):
-    """Decide `value`.  Not answered but delivered; refused when it was certainly not appended."""
+    """Decide `value`, not empty.  Not answered but delivered; refused when it certainly was not
+    appended.
+    """
 
     value: bytes
 
