@@ -4,6 +4,7 @@ from comitia.kernel.ballot import ZERO, Ballot
 from comitia.kernel.codec import Codec, DecodeError
 from comitia.kernel.log import Log
 from comitia.kernel.message import Message, Record
+from comitia.kernel.model import Model, Network, Symmetry
 from comitia.kernel.node import Micros, Node, NodeId, Out, Slot, Timer
 from comitia.kernel.promise import Broken, Promise
 from comitia.kernel.protocol import Protocol
@@ -21,6 +22,8 @@ __all__ = [
     "Log",
     "Message",
     "Micros",
+    "Model",
+    "Network",
     "Node",
     "NodeId",
     "Out",
@@ -33,6 +36,7 @@ __all__ = [
     "Replica",
     "Request",
     "Slot",
+    "Symmetry",
     "Timer",
     "Transfer",
     "View",

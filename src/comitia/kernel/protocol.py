@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from comitia.kernel.codec import Codec
+from comitia.kernel.model import Model
 from comitia.kernel.node import Node
 from comitia.kernel.promise import Promise
 from comitia.kernel.view import View
@@ -29,3 +30,5 @@ class Protocol:
     """
     promises: tuple[Callable[[], Promise], ...]
     view: Callable[[Any], View]
+    models: tuple[Callable[..., Model], ...] = ()
+    """Bounded models, see `comitia.kernel.model`; the first is the one people check by default."""
