@@ -1,1 +1,56 @@
-"""Were clients served correctly?"""
+"""Were clients served correctly?
+
+    from comitia.history import Register, check, read
+    verdict = check(read(text), Register())
+    assert verdict, str(verdict)
+
+`Operation` is what the engines judge; `Recorder` makes them around any client, `read` from text.
+"""
+
+from comitia.history.checker import check
+from comitia.history.model import IMPOSSIBLE, Machine, Model
+from comitia.history.models import (
+    MODELS,
+    AppendLog,
+    Counter,
+    Lock,
+    PriorityQueue,
+    Queue,
+    Register,
+    Set,
+    Stack,
+    Store,
+)
+from comitia.history.operation import UNKNOWN, Event, HistoryError, Operation, operations
+from comitia.history.readers import events, read, to_json_lines
+from comitia.history.recorder import Recorder
+from comitia.history.verdict import Contradiction, Part, Verdict
+
+__all__ = [
+    "IMPOSSIBLE",
+    "MODELS",
+    "UNKNOWN",
+    "AppendLog",
+    "Contradiction",
+    "Counter",
+    "Event",
+    "HistoryError",
+    "Lock",
+    "Machine",
+    "Model",
+    "Operation",
+    "Part",
+    "PriorityQueue",
+    "Queue",
+    "Recorder",
+    "Register",
+    "Set",
+    "Stack",
+    "Store",
+    "Verdict",
+    "check",
+    "events",
+    "operations",
+    "read",
+    "to_json_lines",
+]
