@@ -10,6 +10,7 @@ from comitia.kernel.promise import Broken, Promise
 from comitia.kernel.protocol import Protocol
 from comitia.kernel.replica import Replica
 from comitia.kernel.request import Compact, Propose, Read, Reconfigure, Request, Transfer
+from comitia.kernel.table import Table
 from comitia.kernel.view import View
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Request",
     "Slot",
     "Symmetry",
+    "Table",
     "Timer",
     "Transfer",
     "View",

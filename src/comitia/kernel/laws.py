@@ -11,6 +11,7 @@ from typing import Any
 from comitia.kernel.log import Log
 from comitia.kernel.node import Node
 from comitia.kernel.stable import StableCodec, Values
+from comitia.kernel.table import Table
 
 
 class LawBroken(AssertionError):
@@ -18,8 +19,10 @@ class LawBroken(AssertionError):
 
 
 def _seal(value: Any) -> int:
-    # A log remembers its hash; ask its items instead, or a change in place would hide behind it.
-    return hash((value.first, *value)) if isinstance(value, Log) else hash(value)
+    # Logs and tables remember their hash; ask their items, or a change in place would hide there.
+    if isinstance(value, Log):
+        return hash((value.first, *value))
+    return hash(tuple(value.items())) if isinstance(value, Table) else hash(value)
 
 
 class ValuesLaw:

@@ -1,8 +1,9 @@
 """What must reach the disk: the difference between two states of a node, as bytes, and back.
 
 A node rebinds values, so whoever runs it finds what changed by comparing the stable attributes
-before and after a turn, and writes only that: for a `Log` its new suffix, for anything else the
-new value.  Replaying the differences in order gives the state back.
+before and after a turn, and writes only that: for a `Log` its new suffix, for a `Table` the keys
+that changed, for anything else the new value.  Replaying the differences in order gives the state
+back.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from comitia.kernel.codec import DecodeError
 from comitia.kernel.log import Log
 from comitia.kernel.node import Node
+from comitia.kernel.table import Table
 
 Values = tuple[Any, ...]
 _Index = Annotated[int, msgspec.Meta(ge=0)]
@@ -54,6 +56,8 @@ class StableCodec:
                 continue
             if isinstance(value, Log):
                 changes.append((index, _splice(before, value)))
+            elif isinstance(value, Table):
+                changes.append((index, value.difference(before or Table())))
             else:
                 changes.append((index, value))
         return self._encode(changes) if changes else b""
@@ -69,6 +73,8 @@ class StableCodec:
                 value = self._decoders[index](raw)
                 if get_origin(self._types[index]) is Log:
                     value = _spliced(values[index], *value)
+                elif get_origin(self._types[index]) is Table:
+                    value = (values[index] or Table()).apply(*value)
                 values[index] = value
         except (msgspec.MsgspecError, ValueError, IndexError, AssertionError) as error:
             raise DecodeError(f"no difference of {', '.join(self.names)}: {error}") from error
@@ -84,6 +90,9 @@ def _decoder(hint: Any) -> Callable[[msgspec.Raw], Any]:
     if get_origin(hint) is Log:
         (item,) = get_args(hint)
         hint = tuple[int, int, tuple[item, ...]]  # type: ignore[valid-type]
+    elif get_origin(hint) is Table:
+        key, item = get_args(hint)
+        hint = tuple[tuple[key, ...], tuple[tuple[key, item], ...]]  # type: ignore[valid-type]
     return msgspec.msgpack.Decoder(hint).decode
 
 
