@@ -3,7 +3,7 @@
 from comitia.kernel.ballot import ZERO, Ballot
 from comitia.kernel.codec import Codec, DecodeError
 from comitia.kernel.log import Log
-from comitia.kernel.message import Message, Record
+from comitia.kernel.message import Message, Record, replace
 from comitia.kernel.model import Model, Network, Symmetry
 from comitia.kernel.node import Micros, Node, NodeId, Out, Slot, Timer
 from comitia.kernel.promise import Broken, Promise
@@ -42,4 +42,5 @@ __all__ = [
     "Timer",
     "Transfer",
     "View",
+    "replace",
 ]

@@ -5,9 +5,11 @@ Every protocol declares its own in its `messages.py`, under the names of its pap
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, dataclass_transform
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
 import msgspec
+
+R = TypeVar("R", bound="Record")
 
 if TYPE_CHECKING:
 
@@ -32,6 +34,15 @@ else:
         garbage collector is told not to look inside.  `order=True` in a subclass orders it by its
         fields, first field first.  Records of different types are never equal.
         """
+
+
+if TYPE_CHECKING:
+
+    def replace(record: R, /, **changes: Any) -> R:
+        """Return `record` with some fields changed (70 ns)."""
+
+else:
+    from msgspec.structs import replace as replace
 
 
 if TYPE_CHECKING:
