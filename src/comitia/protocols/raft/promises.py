@@ -1,0 +1,265 @@
+"""What Raft guarantees: figure 3.2, and what follows from it.
+
+Each promise looks only at what a step changed.  A log that was appended to shares its list with the
+log before, so finding the new entries costs nothing; a truncated or trimmed one is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from immutables import Map
+
+from comitia.kernel import Broken, Log, Node, NodeId, Promise, Read, Request, Slot
+from comitia.protocols.raft.messages import Entry
+from comitia.protocols.raft.raft import Raft
+from comitia.protocols.raft.state import LEADER
+
+Nodes = Mapping[NodeId, Raft]
+
+
+class ElectionSafety(Promise):
+    """At most one leader is elected in a term."""
+
+    watch: ClassVar[tuple[str, ...]] = ("role",)
+
+    def __init__(self) -> None:
+        self.leaders: Map[int, NodeId] = Map()
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        if node.role != LEADER:
+            return
+        leader = self.leaders.get(node.current_term)
+        if leader is None:
+            self.leaders = self.leaders.set(node.current_term, node.id)
+        elif leader != node.id:
+            raise Broken(f"n{leader} and n{node.id} both lead term {node.current_term}")
+
+
+class LeaderAppendOnly(Promise):
+    """A leader never overwrites or deletes entries of its log; it only appends.
+
+    The beginning may be compacted away.
+    """
+
+    watch: ClassVar[tuple[str, ...]] = ("log", "role", "current_term")
+
+    def __init__(self) -> None:
+        self.logs: Map[NodeId, tuple[int, Log[Entry]]] = Map()
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        before = self.logs.get(node.id)
+        if node.role != LEADER:
+            if before is not None:
+                self.logs = self.logs.delete(node.id)
+            return
+        log = node.log
+        if before is not None and before[0] == node.current_term:
+            if before[1] is log:
+                return
+            shared = log.shared_until(before[1])
+            if shared < before[1].last:
+                raise Broken(f"leader n{node.id} changed its own log after {shared}")
+        self.logs = self.logs.set(node.id, (node.current_term, log))
+
+    def on_restart(self, node: Node) -> None:
+        self.logs = self.logs.delete(node.id) if node.id in self.logs else self.logs
+
+
+class LogMatching(Promise):
+    """If two logs hold an entry of the same index and term, they are equal up to it.
+
+    Held step by step: index and term determine the entry and the term before it.
+    """
+
+    watch: ClassVar[tuple[str, ...]] = ("log",)
+
+    def __init__(self) -> None:
+        self.known: Map[tuple[int, int], tuple[int, Entry]] = Map()
+        self.logs: Map[NodeId, Log[Entry]] = Map()
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        log, before = node.log, self.logs.get(node.id)
+        if before is log:
+            return
+        start = log.first if before is None else max(before.shared_until(log), log.first)
+        term, known = log[start].term, self.known
+        for index in range(start + 1, log.last + 1):
+            entry = log[index]
+            found = known.get((index, entry.term))
+            if found is None:
+                known = known.set((index, entry.term), (term, entry))
+            elif found[0] != term or (found[1] is not entry and found[1] != entry):
+                raise Broken(
+                    f"n{node.id} holds {entry} after term {term} at {index}; "
+                    f"elsewhere {found[1]} after term {found[0]}"
+                )
+            term = entry.term
+        self.known, self.logs = known, self.logs.set(node.id, log)
+
+
+class Committed(Promise):
+    """Remembers the term of every committed entry; the base of two promises."""
+
+    def __init__(self) -> None:
+        self.terms: Map[int, int] = Map()
+        self.last = 0
+
+    def learn(self, node: Raft) -> None:
+        """Take over what `node` knows to be committed."""
+        terms, log = self.terms, node.log
+        for index in range(max(self.last, log.first) + 1, node.commit_index + 1):
+            terms = terms.set(index, log[index].term)
+        self.terms, self.last = terms, max(self.last, node.commit_index)
+
+
+class LeaderCompleteness(Committed):
+    """An entry committed in one term is in the log of the leader of every later term."""
+
+    watch: ClassVar[tuple[str, ...]] = ("role", "commit_index")
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        if node.commit_index > self.last:
+            self.learn(node)
+        if node.role != LEADER or node.commit_index >= self.last:
+            return
+        # By LogMatching the last committed entry stands for all before it.
+        log, last = node.log, self.last
+        term = self.terms.get(last)
+        if term is None or term >= node.current_term:
+            return  # an older leader that does not know yet
+        if log.last < last or (log.first <= last and log[last].term != term):
+            raise Broken(
+                f"n{node.id} leads term {node.current_term} without the entry committed at {last} "
+                f"in term {term}"
+            )
+
+
+class CommittedNeverLost(Committed):
+    """A committed entry that a server holds is never removed from its log, but by compaction; and
+    what a server says is committed is what everybody says is committed.
+    """
+
+    watch: ClassVar[tuple[str, ...]] = ("log", "commit_index")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: Map[NodeId, Log[Entry]] = Map()
+
+    def on_restart(self, node: Node) -> None:
+        # What was not on disk yet may be gone; LeaderCompleteness holds it against the others.
+        self.logs = self.logs.delete(node.id) if node.id in self.logs else self.logs
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        log, before = node.log, self.logs.get(node.id)
+        if before is not log:
+            if before is not None:
+                lost = max(before.shared_until(log), log.first) + 1
+                if lost <= min(before.last, self.last) and (
+                    before[lost].term == self.terms.get(lost)
+                ):
+                    raise Broken(f"n{node.id} removed the committed entry {lost}")
+            self.logs = self.logs.set(node.id, log)
+        commit = node.commit_index
+        if commit > self.last:
+            self.learn(node)
+        elif commit > log.first and self.terms.get(commit, log[commit].term) != log[commit].term:
+            raise Broken(
+                f"n{node.id} committed term {log[commit].term} at {commit}, "
+                f"others term {self.terms[commit]}"
+            )
+
+
+class StateMachineSafety(Promise):
+    """No two servers ever apply different values at one index; each applies all in order."""
+
+    def __init__(self) -> None:
+        self.values: Map[Slot, bytes] = Map()
+        self.next: Map[NodeId, Slot] = Map()
+
+    watch: ClassVar[tuple[str, ...]] = ("snapshot",)
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        if node.snapshot.index >= self.next.get(node.id, 1):  # installed
+            self.next = self.next.set(node.id, node.snapshot.index + 1)
+
+    def on_restart(self, node: Node) -> None:
+        assert isinstance(node, Raft)
+        self.next = self.next.set(node.id, node.snapshot.index + 1)
+
+    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
+        if slot != (expected := self.next.get(node, 1)):
+            raise Broken(f"n{node} delivered {slot} where {expected} was due")
+        self.next = self.next.set(node, slot + 1)
+        known = self.values.get(slot)
+        if known is None:
+            self.values = self.values.set(slot, value)
+        elif known != value:
+            raise Broken(f"n{node} applied {value!r} at {slot}, another {known!r}")
+
+
+class MonotoneTermsAndCommits(Promise):
+    """Terms and commit indexes never fall while a server runs; it votes once in a term."""
+
+    watch: ClassVar[tuple[str, ...]] = ("current_term", "commit_index", "voted_for")
+
+    def __init__(self) -> None:
+        self.seen: Map[NodeId, tuple[int, int, NodeId | None]] = Map()
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        now = node.current_term, node.commit_index, node.voted_for
+        term, commit, voted_for = self.seen.get(node.id, (0, 0, None))
+        if now[0] < term:
+            raise Broken(f"n{node.id} fell from term {term} to {now[0]}")
+        if now[1] < commit:
+            raise Broken(f"the commit index of n{node.id} fell from {commit} to {now[1]}")
+        if now[0] == term and voted_for is not None and now[2] != voted_for:
+            raise Broken(f"n{node.id} voted for n{voted_for} and {now[2]} in term {term}")
+        self.seen = self.seen.set(node.id, now)
+
+    def on_restart(self, node: Node) -> None:
+        assert isinstance(node, Raft)
+        known = node.current_term, node.snapshot.index, node.voted_for
+        self.seen = self.seen.set(node.id, known)
+
+
+class LeaseExclusivity(Promise):
+    """Nobody answers a read out of the past: not under a lease that another leader has outlived,
+    not by a round that ended before the read began.
+
+    The slot of the answer covers everything that anybody had delivered when the read was asked.
+    """
+
+    def __init__(self) -> None:
+        self.delivered: Slot = 0
+        self.asked: Map[tuple[NodeId, int], Slot] = Map()
+
+    watch: ClassVar[tuple[str, ...]] = ("snapshot",)  # never to be told of other steps
+
+    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
+        if slot > self.delivered:
+            self.delivered = slot
+
+    def on_request(self, node: NodeId, request: Request) -> None:
+        if isinstance(request, Read):
+            self.asked = self.asked.set((node, request.token), self.delivered)
+
+    def on_answer(self, node: NodeId, request: Request, result: object) -> None:
+        if isinstance(request, Read) and (node, request.token) in self.asked:
+            due = self.asked[node, request.token]
+            self.asked = self.asked.delete((node, request.token))
+            if not isinstance(result, int) or result < due:
+                raise Broken(f"n{node} serves a read at {result}; {due} was known before it began")
+
+
+PROMISES: tuple[Callable[[], Promise], ...] = (
+    ElectionSafety,
+    LeaderAppendOnly,
+    LogMatching,
+    LeaderCompleteness,
+    CommittedNeverLost,
+    StateMachineSafety,
+    MonotoneTermsAndCommits,
+    LeaseExclusivity,
+)
