@@ -1,1 +1,1 @@
-"""What is replicated: pure, deterministic state machines."""
+"""What is replicated: pure, deterministic state machines.  Read `machine.py` first."""
