@@ -128,6 +128,7 @@ def test_rewriting_the_state_frees_segments_and_survives_a_crash_at_any_moment(
     tmp_path: Path, crash_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("comitia.net.storage.PART_BYTES", 300)
+    monkeypatch.setattr("comitia.net.storage.PART_PAUSE_S", 0)
     values: Values = (1, Log([b"x" * 100] * 60))
 
     async def life() -> None:

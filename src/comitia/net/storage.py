@@ -45,6 +45,8 @@ RETRY_S = 0.5
 """How often a full disk is tried again."""
 PART_BYTES = 256 << 10
 """About the size of one part of the full state."""
+PART_PAUSE_S = 0.004
+"""The time between two parts, so that the turns they ride with are not slowed."""
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Done = Callable[[], None]
@@ -75,6 +77,7 @@ class Storage:
         self._syncing = 0  # how many of the queue's first the thread is making durable
         self._state: Iterator[bytes] | None = None
         self._state_segment = 0
+        self._part_due_s = 0.0
         self._spare_for = 0
         self._retrying: asyncio.TimerHandle | None = None
         self._median_s = FAST_SYNC_S / 2
@@ -88,6 +91,7 @@ class Storage:
         """Why no further segment can be made; None while there is room for one."""
         self.syncs = Durations()
         self.written_bytes = 0
+        """What the log has grown by, starting from what was found on disk."""
         self.on_space: Callable[[], None] = lambda: None
         """Called when `full` or `low` changed."""
         self.on_failure: Callable[[OSError], None] = _raise
@@ -123,6 +127,7 @@ class Storage:
             path = self.wal.directory / f"{self.wal.oldest - 1:016x}.wal"
             raise Corrupt(path, 0, "the segment is missing and no later one holds the full state")
         self.values = values
+        self.written_bytes = self.wal.used_bytes
         self._prepare_spare()
         return values
 
@@ -138,6 +143,11 @@ class Storage:
         return self.full is not None or len(self._queue) >= WINDOW
 
     @property
+    def in_flight(self) -> bool:
+        """Whether call-backs are waiting for the disk."""
+        return bool(self._queue)
+
+    @property
     def rewriting(self) -> bool:
         """Whether the full state is being written again: call `commit` now and then."""
         return self._state is not None
@@ -150,7 +160,8 @@ class Storage:
         change = self._codec.difference(self.values, values)
         self.values = values
         items: list[Item] = [(CHANGE, change)] if change else []
-        if self._state is not None:
+        if self._state is not None and time.monotonic() >= self._part_due_s:
+            self._part_due_s = time.monotonic() + PART_PAUSE_S
             items.append(self._next_part(self._state))
         if not self._queue and not items:
             done()

@@ -174,9 +174,9 @@ class Wal:
             self._stale.pop().unlink(missing_ok=True)
 
     @property
-    def bytes_on_disk(self) -> int:
-        """The bytes of the log's segments, spare ones aside."""
-        return (self.segment - self.oldest) * self._segment_bytes + self._size
+    def used_bytes(self) -> int:
+        """About the bytes of all frames that are kept."""
+        return (self.segment - self.oldest) * self._segment_bytes + self.end
 
     def close(self) -> None:
         """Let go of the file."""
