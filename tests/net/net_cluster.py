@@ -48,9 +48,7 @@ class Ledger:
         assert self.turns
 
     def snapshot(self) -> Iterator[bytes]:
-        values = tuple(self.values)
-        for value in values:
-            yield value
+        yield from tuple(self.values)
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         self.values = list(chunks)
