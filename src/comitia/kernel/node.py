@@ -111,6 +111,13 @@ class Node:
     stable: ClassVar[tuple[str, ...]] = ()
     """The attributes that survive a crash; each is annotated with its type in the class body."""
 
+    apart: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of stable attributes that an implementation writes one after the other, the rest last.
+
+    Empty, as the second law has it.  A class that models an implementation which splits what its
+    paper takes atomically names the groups; the simulator then crashes between the writes.
+    """
+
     id: NodeId
 
     def __init__(self, id: NodeId) -> None:

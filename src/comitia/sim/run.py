@@ -1,0 +1,109 @@
+"""One seed from beginning to end: draw its plan, run it, and say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from comitia.kernel import Node, NodeId, Protocol
+from comitia.sim.dice import Dice
+from comitia.sim.faults import ALL, draw_plan
+from comitia.sim.ledger import Violation
+from comitia.sim.simulation import Simulation
+from comitia.sim.workload import Registers, Workload
+
+DEFAULT_STEPS = 1_000
+DEFAULT_SIZES = (3, 3, 5)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is the same for all seeds of a campaign."""
+
+    faults: tuple[str, ...] = ALL
+    """The faults that a seed may draw; see `faults.py`."""
+    nodes: int | None = None
+    """Voters at the start; None: drawn."""
+    clients: int | None = None
+    steps: int = DEFAULT_STEPS
+    """Events until everything is healed."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the protocol."""
+    workload: Callable[[], Workload] = Registers
+    liveness: bool = True
+    """After the steps, heal and demand that the cluster recovers."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What was found."""
+
+    seed: int
+    promise: str
+    text: str
+    step: int
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}: {self.promise} after {self.step} events: {self.text}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    steps: int
+    served: int
+    """Operations of clients that were answered."""
+    virtual_ms: int
+    failure: Failure | None
+
+
+def build(protocol: Protocol, seed: int, settings: Settings) -> Simulation:
+    """Return the simulation of `seed`, not begun."""
+    dice = Dice(seed, "plan")
+    sizes = DEFAULT_SIZES if settings.nodes is None else (settings.nodes,)
+    plan = draw_plan(dice, settings.faults, sizes, settings.clients)
+    make: Callable[[NodeId], Node] = partial(
+        _make, protocol.make, tuple(range(1, plan.voters + 1)), dict(settings.options)
+    )
+    promises = [promise() for promise in protocol.promises]
+    # The law of values costs more than everything else: one seed in 16 checks it.
+    laws = dice.below(16) == 0
+    return Simulation(seed, plan, make, promises, settings.workload(), laws)
+
+
+def _make(
+    make: Callable[..., Node], voters: tuple[NodeId, ...], options: dict[str, Any], id: NodeId
+) -> Node:
+    return make(id, voters, **options)
+
+
+def simulate(protocol: Protocol, seed: int, settings: Settings | None = None) -> Outcome:
+    """Run one seed."""
+    settings = settings or Settings()
+    sim = build(protocol, seed, settings)
+    failure = None
+    try:
+        sim.begin()
+        sim.run(settings.steps)
+        if settings.liveness:
+            sim.recover(partial(members, protocol, sim))
+    # Whatever a node raises is what we are looking for, an assertion most of all.
+    except Exception as error:  # noqa: BLE001
+        violation: Violation = sim.name(error)
+        failure = Failure(seed, violation.promise, violation.text, sim.steps)
+    return Outcome(seed, sim.steps, sim.ledger.done, sim.time // 1000, failure)
+
+
+def members(protocol: Protocol, sim: Simulation) -> Sequence[NodeId] | None:
+    """Return whom the latest leader takes for members; None while nobody leads."""
+    views = [
+        protocol.view(node) for node in sim.nodes.values() if getattr(node, "leader", 0) == node.id
+    ]
+    if not views:
+        return None
+    latest = max(views, key=lambda view: view.epoch)
+    return [*latest.voters, *latest.learners]
