@@ -1,0 +1,139 @@
+"""`comitia sim`: many seeds of a protocol under every fault."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from comitia.kernel import Protocol
+    from comitia.sim.campaign import Tally
+    from comitia.sim.run import Settings
+
+
+def load_protocol(name: str) -> Protocol:
+    """Return the protocol of that name.  Raises click.UsageError when there is none."""
+    import pkgutil
+
+    from comitia import protocols
+
+    known = sorted(module.name for module in pkgutil.iter_modules(protocols.__path__))
+    if name not in known:
+        raise click.UsageError(f"no protocol {name!r}; there are: {', '.join(known)}")
+    protocol: Protocol = importlib.import_module(f"comitia.protocols.{name}").PROTOCOL
+    return protocol
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise click.UsageError(f"--set {text}: write NAME=VALUE")
+    if value in ("true", "false"):
+        return name, value == "true"
+    return name, int(value) if value.lstrip("-").isdigit() else value
+
+
+@click.command()
+@click.argument("protocol")
+@click.option("--seeds", type=click.IntRange(1), default=1000, show_default=True, metavar="N")
+@click.option("--seed", type=click.IntRange(0), help="Run this one only.")
+@click.option("--first", type=click.IntRange(0), default=0, help="The first seed of --seeds.")
+@click.option("--faults", default="all", show_default=True, help="Names and groups; -name removes.")
+@click.option("--nodes", type=click.IntRange(1), help="Voters at the start; drawn if not given.")
+@click.option("--clients", type=click.IntRange(0), help="Drawn if not given.")
+@click.option("--steps", type=click.IntRange(1), help="Events before everything is healed.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes; all cores if not given.")
+@click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="Protocol's options.")
+def command(
+    protocol: str,
+    seeds: int,
+    seed: int | None,
+    first: int,
+    faults: str,
+    nodes: int | None,
+    clients: int | None,
+    steps: int | None,
+    jobs: int | None,
+    options: tuple[str, ...],
+) -> None:
+    """Simulate PROTOCOL under every fault, one run a seed.
+
+    Example: comitia sim raft --seeds 10000 --faults all
+    """
+    from comitia.sim.faults import parse_faults
+    from comitia.sim.run import DEFAULT_STEPS, Settings
+
+    load_protocol(protocol)
+    try:
+        chosen = parse_faults(faults)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    settings = Settings(
+        faults=chosen,
+        nodes=nodes,
+        clients=clients,
+        steps=steps or DEFAULT_STEPS,
+        options=dict(map(_option, options)),
+    )
+    if seed is not None:
+        first, seeds, jobs = seed, 1, 1
+    span = range(first, first + seeds)
+    tally = _run(protocol, settings, span, jobs or os.cpu_count() or 1)
+    sys.exit(1 if tally.failures else 0)
+
+
+def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from comitia.sim.campaign import Tally, campaign
+
+    tally, console, began = Tally(), Console(), time.monotonic()
+    bar = Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rates]}"),
+        console=console,
+        transient=True,
+    )
+    try:
+        with bar:
+            task = bar.add_task(name, total=len(span), rates="")
+            for outcome in campaign(partial(load_protocol, name), settings, span, jobs):
+                tally.add(outcome)
+                if outcome.failure is not None and len(tally.failures) <= 20:
+                    bar.console.print(f"✘ {outcome.failure}", highlight=False, markup=False)
+                bar.update(task, completed=tally.seeds, rates=_rates(tally, began))
+    except KeyboardInterrupt:
+        console.print(f"interrupted after {tally.seeds} of {len(span)} seeds")
+    _summary(console, name, tally, began)
+    return tally
+
+
+def _rates(tally: Tally, began: float) -> str:
+    took = max(time.monotonic() - began, 1e-9)
+    return (
+        f"{tally.seeds / took:,.0f} seeds/s  {tally.steps / took:,.0f} events/s  "
+        f"{len(tally.failures)} failures"
+    )
+
+
+def _summary(console: Any, name: str, tally: Tally, began: float) -> None:
+    clean = tally.seeds - len(tally.failures)
+    mark = "✘" if tally.failures else "✔"
+    console.print(
+        f"{mark} {clean:,} of {tally.seeds:,} seeds clean: {tally.steps:,} events, "
+        f"{tally.served:,} operations served, {tally.virtual_ms / 3_600_000:,.1f} virtual hours; "
+        f"{_rates(tally, began)}",
+        highlight=False,
+    )
+    for promise, count in tally.broken().most_common():
+        seeds = sorted(failure.seed for failure in tally.failures if failure.promise == promise)
+        console.print(f"  {promise}: {count} seeds, the first is {seeds[0]}", highlight=False)
+        console.print(f"  replay:  comitia sim {name} --seed {seeds[0]}", highlight=False)

@@ -1,0 +1,76 @@
+"""Many seeds on all cores of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from comitia.kernel import Protocol
+from comitia.sim.run import Failure, Outcome, Settings, simulate
+
+CHUNK = 20
+"""Seeds in one task of a worker: a fraction of a second, so that Ctrl-C is quick."""
+
+
+@dataclass
+class Tally:
+    """What a campaign has seen so far."""
+
+    seeds: int = 0
+    steps: int = 0
+    served: int = 0
+    virtual_ms: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one seed."""
+        self.seeds += 1
+        self.steps += outcome.steps
+        self.served += outcome.served
+        self.virtual_ms += outcome.virtual_ms
+        if outcome.failure is not None:
+            self.failures.append(outcome.failure)
+
+    def broken(self) -> Counter[str]:
+        """How many seeds broke each promise."""
+        return Counter(failure.promise for failure in self.failures)
+
+
+_worker: tuple[Protocol, Settings]
+
+
+def _begin(load: Callable[[], Protocol], settings: Settings) -> None:
+    """A worker starts.  Ctrl-C is the parent's affair: it collects what is done and stops us."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = load(), settings
+
+
+def _chunk(seeds: range) -> list[Outcome]:
+    protocol, settings = _worker
+    return [simulate(protocol, seed, settings) for seed in seeds]
+
+
+def campaign(
+    load: Callable[[], Protocol], settings: Settings, seeds: range, jobs: int
+) -> Iterator[Outcome]:
+    """Run `seeds`, yielding outcomes as they come; in order within a chunk.
+
+    `load` returns the protocol; it is called in every worker process, so it must be importable.
+    """
+    chunks = (seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK))
+    if jobs == 1:
+        protocol = load()
+        for chunk in chunks:
+            for seed in chunk:
+                yield simulate(protocol, seed, settings)
+        return
+    with multiprocessing.Pool(jobs, _begin, (load, settings)) as pool:
+        # A bounded window of tasks: a campaign of millions does not queue them all.
+        while window := list(islice(chunks, jobs * 50)):
+            for outcomes in pool.imap_unordered(_chunk, window):
+                yield from outcomes
