@@ -1,1 +1,47 @@
-"""Every order of events, exhaustively."""
+"""Every order of events, exhaustively.
+
+    from comitia.check import breadth_first, space_of
+
+    report = breadth_first(space_of(model, PROTOCOL.promises))
+    assert report.outcome == "holds", report.story
+
+Explores a `comitia.kernel.Model`, whose nodes are the very classes that the network runs, or a
+`System`, any transition system written as plain Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from comitia.check.breadth import BreadthFirst, breadth_first
+from comitia.check.report import Limits, OnProgress, Outcome, Progress, Report
+from comitia.check.space import Space, Violation
+from comitia.check.story import Beat, Story
+from comitia.check.system import System, SystemSpace
+from comitia.check.world import World
+from comitia.kernel import Model, Promise
+
+__all__ = [
+    "Beat",
+    "BreadthFirst",
+    "Limits",
+    "OnProgress",
+    "Outcome",
+    "Progress",
+    "Report",
+    "Space",
+    "Story",
+    "System",
+    "SystemSpace",
+    "Violation",
+    "World",
+    "breadth_first",
+    "space_of",
+]
+
+
+def space_of(what: Model | System, promises: Sequence[Callable[[], Promise]] = ()) -> Space:
+    """Return what a search explores; `promises` are those of the protocol that `what` models."""
+    if isinstance(what, System):
+        return SystemSpace(what)
+    return World(what, promises)

@@ -6,8 +6,8 @@ import gc
 import time
 
 from comitia.check.report import (
-    MiB,
     Limits,
+    MiB,
     OnProgress,
     Outcome,
     Progress,
