@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
+from comitia.quorums.expression import Expression, choose, members_of
+
 
 class Majority:
     """Any more-than-half of `members` reads and writes (Thomas 1979)."""
@@ -28,6 +30,12 @@ class Majority:
         return 2 * len(self._set & who) > len(self.members)
 
     is_write_quorum = is_read_quorum
+
+    @property
+    def reads(self) -> Expression:
+        return choose(self.size, members_of(self.members))
+
+    writes = reads
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.members)

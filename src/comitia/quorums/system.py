@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
+from comitia.quorums.expression import Expression
+
 
 class QuorumSystem(Protocol):
     """Read and write quorums over a set of members.
@@ -30,4 +32,18 @@ class QuorumSystem(Protocol):
 
     def is_write_quorum(self, who: AbstractSet[int]) -> bool:
         """Does `who` contain a write (phase 2) quorum?"""
+        ...
+
+
+class ExpressedSystem(QuorumSystem, Protocol):
+    """A quorum system that can be analysed, because its quorums are given as expressions."""
+
+    @property
+    def reads(self) -> Expression:
+        """The read quorums."""
+        ...
+
+    @property
+    def writes(self) -> Expression:
+        """The write quorums."""
         ...
