@@ -224,6 +224,14 @@ class World:
         self.beat(id)
         return node
 
+    def overtake(self, id: NodeId) -> None:
+        """`id` is elected while a leader that is cut off does not know."""
+        for other in sorted(self.nodes):
+            if self.nodes[other].role != "leader":
+                self.expire(other)
+        self.fire(id, "election")
+        assert self.nodes[id].role == "leader"
+
     def beat(self, id: NodeId) -> None:
         """A round of heartbeats, answered."""
         self.fire(id, "heartbeat")

@@ -75,7 +75,7 @@ class Election(State):
         self.leader_heard = False
         self.leader_id = None
         self.drop_asked("no leader answers", out)
-        if not self.configuration.is_voter(self.id):
+        if not self.may_stand():
             self.restart_election_timer(out)  # learners and removed servers only wait
         elif self.options.pre_vote:
             self.ask_for_pre_votes(out)

@@ -30,6 +30,19 @@ class Membership(State):
                 found = configuration
         return found
 
+    def may_stand(self) -> bool:
+        """Is this server a voter in any configuration that may be the committed one?
+
+        Who left in a change that is not known to be committed may hold the longest log, without
+        which the change can neither commit nor vanish: it must still stand, though its own vote
+        does not count (section 4.2.2).
+        """
+        return self.configuration_at(self.commit_index).is_voter(self.id) or any(
+            configuration.is_voter(self.id)
+            for position, configuration in self.configurations
+            if position > self.commit_index
+        )
+
     def adopt_configurations(self, since: int) -> None:
         """Read the configurations from the log after `since`, and use the last."""
         kept = self.configurations

@@ -200,6 +200,10 @@ class State(Replica):
         """Membership: what held after every entry up to `index`."""
         raise NotImplementedError
 
+    def may_stand(self) -> bool:
+        """Membership: may this server be needed as a leader?"""
+        raise NotImplementedError
+
     def ask_again(self) -> None:
         """Reads: a question to the leader may have been lost."""
         raise NotImplementedError

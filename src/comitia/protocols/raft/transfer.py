@@ -52,9 +52,5 @@ class LeadershipTransfer(State):
                 out.refuse(request, reason)
 
     def on_timeout_now(self, src: NodeId, message: TimeoutNow, out: Out) -> None:
-        if (
-            message.term == self.current_term
-            and self.role == FOLLOWER
-            and self.configuration.is_voter(self.id)
-        ):
+        if message.term == self.current_term and self.role == FOLLOWER and self.may_stand():
             self.stand(True, out)
