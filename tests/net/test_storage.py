@@ -129,6 +129,7 @@ def test_rewriting_the_state_frees_segments_and_survives_a_crash_at_any_moment(
 ) -> None:
     monkeypatch.setattr("comitia.net.storage.PART_BYTES", 300)
     monkeypatch.setattr("comitia.net.storage.PART_PAUSE_S", 0)
+    monkeypatch.setattr("comitia.net.storage.SLOW_SYNC_S", 10)  # all inline, on a busy disk too
     values: Values = (1, Log([b"x" * 100] * 60))
 
     async def life() -> None:
@@ -158,7 +159,9 @@ def test_rewriting_the_state_frees_segments_and_survives_a_crash_at_any_moment(
         assert recovered(tmp_path) == values
 
 
-def test_a_missing_segment_is_refused(tmp_path: Path) -> None:
+def test_a_missing_segment_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comitia.net.storage.SLOW_SYNC_S", 10)
+
     async def life() -> None:
         storage = opened(tmp_path)
         storage.recover()
