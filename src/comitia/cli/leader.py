@@ -1,0 +1,47 @@
+"""`comitia leader`: who leads, and handing it over."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from comitia.cli._nodes import Unreachable, leader_of, node_option, number, operate
+
+WAIT_S = 5.0
+
+
+@click.group(epilog="Example: comitia leader transfer n3")
+def command() -> None:
+    """Show the leader, or hand leadership to another member."""
+
+
+@command.command()
+@node_option
+def show(nodes: tuple[str, ...]) -> None:
+    """Print the leader."""
+    click.echo(f"n{leader_of(nodes)[0].node}")
+
+
+@command.command()
+@click.argument("node")
+@node_option
+def transfer(node: str, nodes: tuple[str, ...]) -> None:
+    """Hand leadership to NODE, before maintenance say, without waiting for a timeout."""
+    id = number(node)
+    leader, at = leader_of(nodes)
+    if leader.node == id:
+        click.echo(f"n{id} leads already")
+        return
+    operate(at, "/leader", {"to": id})
+    deadline_s = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline_s:
+        try:
+            now, _ = leader_of(nodes)
+        except Unreachable:
+            continue
+        if now.node == id:
+            click.echo(f"n{id} leads, epoch {now.epoch}")
+            return
+        time.sleep(0.05)
+    raise click.ClickException(f"n{id} was told to take over and has not: see `comitia status`")

@@ -1,0 +1,98 @@
+"""`comitia members`: who belongs to the cluster, and changing it while it serves."""
+
+from __future__ import annotations
+
+import click
+
+from comitia.cli._nodes import leader_of, node_option, number, operate
+
+
+@click.group(epilog="Example: comitia members add n4 --address 10.0.0.4:7101 --learner")
+def command() -> None:
+    """List, add, promote and remove members."""
+
+
+@command.command("list")
+@node_option
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+def list_(nodes: tuple[str, ...], output: str) -> None:
+    """Show the members and where they are."""
+    import json
+
+    leader, at = leader_of(nodes)
+    addresses = {peer.node: peer.address for peer in leader.peers}
+    rows = [
+        {
+            "node": f"n{id}",
+            "role": "learner" if id in leader.learners else "voter",
+            "address": addresses.get(id, f"(asked at {at})"),
+        }
+        for id in sorted({*leader.voters, *leader.learners})
+    ]
+    if output == "json":
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        click.echo(f"{row['node']:5} {row['role']:8} {row['address']}")
+
+
+@command.command()
+@click.argument("node")
+@click.option("--address", metavar="HOST:PORT", help="Where its peer port is, if not known yet.")
+@click.option("--learner", is_flag=True, help="It copies the log but does not vote.")
+@node_option
+def add(node: str, address: str | None, learner: bool, nodes: tuple[str, ...]) -> None:
+    """Add NODE, which was started with the same members in its configuration, but not itself.
+
+    A node that has much to copy is best added as a learner and promoted when it has caught up.
+    """
+    id = number(node)
+    leader, at = leader_of(nodes)
+    if id in (*leader.voters, *leader.learners):
+        raise click.ClickException(f"n{id} is a member already")
+    if address is None and id not in {peer.node for peer in leader.peers}:
+        raise click.UsageError(f"where n{id} is, is not known: add --address HOST:PORT")
+    voters, learners = set(leader.voters), set(leader.learners)
+    (learners if learner else voters).add(id)
+    places = {} if address is None else {str(id): address}
+    _change(at, voters, learners, places)
+    click.echo(f"n{id} is a {'learner' if learner else 'voter'}")
+
+
+@command.command()
+@click.argument("node")
+@node_option
+def promote(node: str, nodes: tuple[str, ...]) -> None:
+    """Make the learner NODE a voter."""
+    id = number(node)
+    leader, at = leader_of(nodes)
+    if id not in leader.learners:
+        raise click.ClickException(f"n{id} is no learner")
+    _change(at, {*leader.voters, id}, set(leader.learners) - {id}, {})
+    click.echo(f"n{id} is a voter")
+
+
+@command.command()
+@click.argument("node")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@node_option
+def remove(node: str, yes: bool, nodes: tuple[str, ...]) -> None:
+    """Take NODE out of the cluster; its data stay where they are."""
+    id = number(node)
+    leader, at = leader_of(nodes)
+    voters, learners = set(leader.voters) - {id}, set(leader.learners) - {id}
+    if id not in (*leader.voters, *leader.learners):
+        raise click.ClickException(f"n{id} is no member")
+    if not voters:
+        raise click.ClickException(f"n{id} is the only voter")
+    tolerated = (len(voters) - 1) // 2
+    click.echo(f"plan: remove n{id}; {len(voters)} voters remain, {tolerated} of them may fail")
+    if not yes:
+        click.confirm("go on?", abort=True)
+    _change(at, voters, learners, {})
+    click.echo(f"n{id} is no member any more; stop it")
+
+
+def _change(at: str, voters: set[int], learners: set[int], places: dict[str, str]) -> None:
+    body = {"voters": sorted(voters), "learners": sorted(learners), "places": places}
+    operate(at, "/members", body)
