@@ -29,6 +29,7 @@ class BreadthFirst:
         self.space, self.limits, self.on_progress = space, limits or Limits(), on_progress
         self.parents: dict[State, State | None] = {}
         self.generated = self.depth = 0
+        self.passes = 1
         self.cut = ""
         self._unseen = dict(space.sometimes)
         self._began = time.monotonic()
@@ -39,13 +40,25 @@ class BreadthFirst:
         collecting = gc.isenabled()
         gc.disable()  # nothing here is cyclic, and walking millions of integers is not free
         try:
-            return self._run()
+            while True:
+                report = self._run()
+                # The story of a broken property is told before the space forgets its states.
+                if report.outcome == Outcome.CUT or self.space.confirmed():
+                    report.passes = self.passes
+                    return report
+                self._begin_again()
         except KeyboardInterrupt:
             self.cut = "interrupted"
             return self._report(Outcome.CUT)
         finally:
             if collecting:
                 gc.enable()
+
+    def _begin_again(self) -> None:
+        self.parents.clear()
+        self.generated = self.depth = 0
+        self.passes += 1
+        self._unseen = dict(self.space.sometimes)
 
     def _run(self) -> Report:
         try:

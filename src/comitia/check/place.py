@@ -99,11 +99,9 @@ class Place:
             self.nodes.append(node)
         return number
 
-    def start(self) -> tuple[int, Step]:
-        """Return (seat, outcome) of the first start."""
-        step = self._run(self.make(), Recorder(self.id, frozenset(), 0, 0), Event("start"))
-        waiting = self.scripts.first(self.id)
-        return self.seats.number(Seat(step.local, (), waiting, waiting)), step
+    def start(self) -> Step:
+        """Return the outcome of the first start."""
+        return self._run(self.make(), Recorder(self.id, frozenset(), 0, 0), Event("start"))
 
     def step(self, local: int, event: Event) -> Step:
         """Return the outcome of `event` in `local`."""

@@ -56,7 +56,10 @@ class Report:
     """States generated: the initial ones and one for every step taken, repetitions included."""
     depth: int = 0
     """States on the longest of the shortest runs to a state (as TLC counts: initial = 1)."""
+    passes: int = 1
+    """How often the search was made, until all that it had assumed was true."""
     seconds: float = 0.0
+    """All passes together."""
     bytes_per_state: float = 0.0
     """Growth of the resident memory of this search, divided by its states."""
     property: str = ""

@@ -48,6 +48,13 @@ class Space(Protocol):
     def holds(self, property: Any, state: State) -> bool:
         """Return whether `property`, of `sometimes` or `eventually`, is true in `state`."""
 
+    def confirmed(self) -> bool:
+        """Return whether all that was assumed in a search held.
+
+        If not, the space has learnt from it, and the search must be made again.  Either way the
+        states of that search mean nothing any more.
+        """
+
     def edges(self, state: State) -> list[tuple[object, State | None]]:
         """Return (action, successor) for every step; None when the bound cut the step off.
 

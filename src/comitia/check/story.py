@@ -136,7 +136,7 @@ def _guilty(world: World, last: State, state: State, violation: Violation) -> Be
 
 def _start(world: World, index: int) -> Beat:
     place = world.places[index]
-    _, step = place.start()
+    step = place.start()
     node = place.nodes[place.locals.values[step.local].face]
     return _told(world, index, Event("start"), step, None, node)
 

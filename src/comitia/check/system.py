@@ -102,6 +102,9 @@ class SystemSpace:
     def holds(self, property: Predicate, state: State) -> bool:
         return property(self.unpack(state))
 
+    def confirmed(self) -> bool:
+        return True
+
     def edges(self, state: State) -> list[tuple[object, State | None]]:
         within = self.system.within
         return [

@@ -18,6 +18,7 @@ from comitia.check.place import DOWN, Event, Place, Seat, Step
 from comitia.check.recorder import Envelope
 from comitia.check.script import Scripts
 from comitia.check.space import State, Violation
+from comitia.check.stale import Stale
 from comitia.check.story import Story, tell
 from comitia.kernel import Model, Network, Node, NodeId, Promise
 
@@ -72,8 +73,16 @@ class _Memo(dict[int, Any]):
 class World:
     """The space of a `Model`."""
 
-    def __init__(self, model: Model, promises: Sequence[Callable[[], Promise]] = ()) -> None:
-        """`promises`: those of the protocol, which hold in all its models."""
+    def __init__(
+        self,
+        model: Model,
+        promises: Sequence[Callable[[], Promise]] = (),
+        *,
+        drop_stale: bool = True,
+    ) -> None:
+        """`promises`: those of the protocol, which hold in all its models.  `drop_stale`: leave
+        messages that nobody will heed again out of the state, see `comitia.check.stale`.
+        """
         self.model, self.sometimes, self.eventually = model, model.sometimes, model.eventually
         self.ids = tuple(sorted(model.nodes))
         self.observers = Observers((*promises, *model.promises))
@@ -91,10 +100,25 @@ class World:
         self._shifts = [BITS * index for index in range(len(self.ids))]
         self._record_shift = BITS * len(self.ids)
         self._budget_shift = self._record_shift + BITS
-        self.moves = [_Memo(partial(self._find_moves, index)) for index in range(len(self.ids))]
-        self.deaths = [_Memo(partial(self._find_deaths, index)) for index in range(len(self.ids))]
-        self._puts = [_Memo(partial(_Puts, self, index)) for index in range(len(self.ids))]
+        drops = drop_stale and not self.inbox.ordered
+        self._stale = [Stale(partial(self._heeds, place)) for place in self.places] if drops else []
+        self._forget_seats()
+
+    def _forget_seats(self) -> None:
+        count = range(len(self.ids))
+        for place in self.places:
+            place.seats = Numbers()
+        self.moves = [_Memo(partial(self._find_moves, index)) for index in count]
+        self.deaths = [_Memo(partial(self._find_deaths, index)) for index in count]
+        self._puts = [_Memo(partial(_Puts, self, index)) for index in count]
         self._faces = [_Memo(place.face_of_seat) for place in self.places]
+
+    def confirmed(self) -> bool:
+        wrong = any(stale.wrong for stale in self._stale)
+        for stale in self._stale:
+            stale.next_pass()
+        self._forget_seats()
+        return not wrong
 
     # ---- states ----
 
@@ -118,16 +142,17 @@ class World:
     def initial(self) -> list[State]:
         state = self.observers.first << self._record_shift
         state |= (self.model.crashes * CRASH + self.model.stops * STOP) << self._budget_shift
-        starts = [place.start() for place in self.places]
-        for index, (seat, step) in enumerate(starts):
-            self._must_be_sound(step, self.ids[index])
+        starts = [(place, place.start()) for place in self.places]
+        for index, (place, step) in enumerate(starts):
+            self._must_be_sound(step, place.id)
+            waiting = self.scripts.first(place.id)
+            seat = self._sit(index, Seat(step.local, (), waiting, waiting))
             state |= seat << self._shifts[index]
         for index, (_, step) in enumerate(starts):
             for other, bundle in self._sends(index, step, True):
                 state += self._puts[other][state >> self._shifts[other] & MASK][bundle]
         faces = tuple(memo[seat] for memo, seat in zip(self._faces, self.seats(state), strict=True))
-        for index, (_, step) in enumerate(starts):
-            place = self.places[index]
+        for index, (place, step) in enumerate(starts):
             loud = self.observers.loud(step.ends, None, place.nodes[faces[index]])
             if loud is not None:
                 state = self._observe(state, index, loud, faces)
@@ -222,6 +247,21 @@ class World:
 
     # ---- what a node can do in a seat ----
 
+    def _sit(self, index: int, seat: Seat) -> int:
+        """Return the number of `seat`, less what is stale in it."""
+        if self._stale:
+            seat = seat._replace(box=self._stale[index].trim(seat.local, seat.box))
+        return self.places[index].seats.number(seat)
+
+    def _heeds(self, place: Place, local: int, envelope: int) -> bool:
+        """Is the delivery of `envelope` in `local` a transition?"""
+        if place.locals.values[local].face == DOWN:
+            return False
+        step = place.step(local, Event("deliver", envelope))
+        if not step.within:
+            return bool(self.eventually)  # to fairness, a step cut off is still a step
+        return step.local != local or bool(step.sent or step.ends or step.refused or step.error)
+
     def put(self, index: int, seat: int, bundle: int) -> int:
         """Return the seat that `seat` becomes when `bundle` is brought to it."""
         place = self.places[index]
@@ -231,7 +271,7 @@ class World:
         envelopes, requests = self._bundles.values[bundle]
         news = requests & ~offered
         box = self.inbox.put(box, [e for e in envelopes if not self._under_way(e, box)])
-        return place.seats.number(Seat(local, box, waiting | news, offered | news))
+        return self._sit(index, Seat(local, box, waiting | news, offered | news))
 
     def _under_way(self, envelope: int, box: Box) -> bool:
         return bool(self.envelopes.values[envelope].snapshot) and envelope in box
@@ -243,7 +283,7 @@ class World:
         if self._lossy:
             now = place.seats.values[seat]
             for envelope, box in self.inbox.losses(now.box):
-                after = place.seats.number(now._replace(box=box))
+                after = self._sit(index, now._replace(box=box))
                 delta = (after - seat) << self._shifts[index]
                 moves.append(Move(delta, (), None, 0, "", Event("lose", envelope)))
         return tuple(move for move in moves if move is not None)
@@ -289,7 +329,9 @@ class World:
         mask = self._asked(step, place.id) & ~now.offered
         waiting |= step.refused | mask
         after = Seat(step.local, self.inbox.put(box, own), waiting, now.offered | mask)
-        delta = (place.seats.number(after) - seat) << self._shifts[index]
+        if self._stale:
+            self._stale[index].leads(now.local, step.local)
+        delta = (self._sit(index, after) - seat) << self._shifts[index]
         before: Node | None = place.nodes[place.locals.values[now.local].face]
         heard = list(step.ends)
         if event.kind == "request":
