@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comitia.kernel import DecodeError
-from comitia.machines.redis import COMMANDS, Redis
+from comitia.machines.redis import DATA, Redis
 from comitia.machines.redis.glob import matcher
 from comitia.machines.redis.keyspace import REMOVALS
 from comitia.machines.reply import NULL_ARRAY, OK, Failure, Reply
@@ -299,7 +299,7 @@ def test_an_error_in_a_transaction_does_not_stop_the_rest() -> None:
 
 
 @given(
-    st.sampled_from([command.name.encode() for command in COMMANDS]),
+    st.sampled_from([command.name.encode() for command in DATA]),
     st.lists(st.binary(max_size=5) | st.integers().map(lambda n: b"%d" % n), max_size=6),
 )
 def test_no_arguments_whatever_stop_a_replica(name: bytes, args: list[bytes]) -> None:

@@ -26,7 +26,7 @@ from comitia.kernel import DecodeError, Record
 from comitia.machines.machine import Machine
 from comitia.machines.reply import Reply, pack_replies, unpack_replies
 
-_Command = Annotated[list[bytes], msgspec.Meta(min_length=1)]
+_Command = Annotated[Sequence[bytes], msgspec.Meta(min_length=1)]
 
 
 class Batch(Record):
@@ -42,11 +42,19 @@ class Batch(Record):
     """The member waits for no batch with a smaller sequence: it has the replies or gave up."""
     time_ms: int
     """The member's wall clock when it made the batch."""
-    commands: list[_Command]
+    commands: Sequence[_Command]
 
 
 encode_batch = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Batch).decode
+
+
+def decode_batch(value: bytes) -> Batch | None:
+    """Return the batch in `value`, or None when there is none."""
+    try:
+        return _decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
 
 
 class Fate(Enum):
@@ -96,9 +104,8 @@ class Sessions:
 
     def apply(self, value: bytes) -> tuple[Batch | None, Fate, Sequence[Reply]]:
         """Execute the batch in `value`, or do not; the replies are empty unless it ever was."""
-        try:
-            batch = _decode(value)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+        batch = decode_batch(value)
+        if batch is None:
             return None, Fate.MALFORMED, ()
         session = self._sessions.get(batch.origin)
         if session is None or batch.incarnation > session.incarnation:

@@ -16,10 +16,10 @@ from typing import ClassVar
 import hiredis
 
 MAX_ARGUMENTS = 1 << 20
-MAX_BULK = 64 << 20
+MAX_BULK = 32 << 20
 """The longest argument, in bytes; see `comitia.machines.redis.arguments.MAX_STRING`."""
-MAX_REQUEST = 128 << 20
-"""The longest command, in bytes."""
+MAX_REQUEST = 48 << 20
+"""The longest command, in bytes: it must fit into a frame between members."""
 MAX_LINE = 64 << 10
 """The longest header or inline command, in bytes."""
 

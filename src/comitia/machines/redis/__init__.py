@@ -8,6 +8,7 @@ errors is redis-server 7.0.
 subscribe, DUMP and RESTORE, LCS, databases other than 0.
 """
 
-from comitia.machines.redis.machine import COMMANDS, Redis
+from comitia.machines.redis.commands import DATA
+from comitia.machines.redis.machine import Redis
 
-__all__ = ["COMMANDS", "Redis"]
+__all__ = ["DATA", "Redis"]

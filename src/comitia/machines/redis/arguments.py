@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from comitia.machines.reply import Failure
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
-MAX_STRING = 64 << 20
+MAX_STRING = 32 << 20
 """The longest value, in bytes: a value crosses the log in one piece (Redis allows 512 MiB)."""
 
 NOT_AN_INTEGER = Failure("ERR value is not an integer or out of range")
@@ -36,6 +36,15 @@ def integer(data: bytes, failure: Failure = NOT_AN_INTEGER) -> int:
     if INT64_MIN <= number <= INT64_MAX and b"%d" % number == data:
         return number
     raise Refusal(failure)
+
+
+def database(data: bytes) -> None:
+    """Refuse any database but 0."""
+    number = integer(data)
+    if not -(1 << 31) <= number < 1 << 31:
+        raise Refusal(NOT_AN_INT32)
+    if number:
+        raise Refusal(NO_SUCH_DATABASE)
 
 
 def is_integer(data: bytes) -> bool:

@@ -12,12 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from comitia.machines.reply import Failure, Reply
 
-Function = Callable[[Any, Sequence[bytes]], Reply]
-"""Takes what the command works on (a keyspace, a connection) and its name and arguments."""
+Function = Callable[[Any, Sequence[bytes]], Any]
+"""Takes what the command works on, its name and its arguments; returns a reply.
+
+A machine's commands work on its state; those of a front door work on a connection and may return
+other things than replies.
+"""
+
+F = TypeVar("F", bound=Function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,10 @@ class Table:
         summary: str,
         keys: tuple[int, int, int] = (0, 0, 0),
         categories: str = "",
-    ) -> Callable[[Function], Function]:
+    ) -> Callable[[F], F]:
         """Declare the decorated function as command `name`; see the module's text."""
 
-        def declare(function: Function) -> Function:
+        def declare(function: F) -> F:
             command = Command(
                 name, arity, tuple(flags.split()), keys, function, since, group, summary,
                 tuple(categories.split()),
@@ -102,7 +108,8 @@ class Table:
             command = self.find(args)
             if isinstance(command, Failure):
                 return command
-            return command.function(subject, args)
+            reply: Reply = command.function(subject, args)
+            return reply
 
         self.command(name, -2, since=since, group=group, summary=summary)(function)
 

@@ -20,6 +20,7 @@ def run(db: Keyspace, args: Sequence[bytes]) -> Reply:
     if isinstance(command, Failure):
         return command
     try:
-        return command.function(db, args)
+        reply: Reply = command.function(db, args)
     except Refusal as refusal:
         return refusal.failure
+    return reply

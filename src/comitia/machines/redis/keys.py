@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from comitia.machines.redis.arguments import (
-    NO_SUCH_DATABASE,
     NO_SUCH_KEY,
-    NOT_AN_INT32,
     SAME_OBJECT,
     SYNTAX_ERROR,
-    Refusal,
+    database,
     flags_of,
     integer,
 )
@@ -119,15 +117,6 @@ def renamenx(db: Keyspace, args: Args) -> Reply:
     return 1
 
 
-def _database(data: bytes) -> None:
-    """Refuse any database but 0."""
-    number = integer(data)
-    if not -(1 << 31) <= number < 1 << 31:
-        raise Refusal(NOT_AN_INT32)
-    if number:
-        raise Refusal(NO_SUCH_DATABASE)
-
-
 @commands.command(
     "COPY", -3, "write denyoom", keys=(1, 2, 1), since="6.2.0", group="generic",
     summary="Copies the value and the deadline of a key to another",
@@ -139,7 +128,7 @@ def copy(db: Keyspace, args: Args) -> Reply:
     for arg in rest:
         number = next(rest, None) if arg.upper() == b"DB" else None
         if number is not None:
-            _database(number)
+            database(number)
         elif arg.upper() == b"REPLACE":
             replace = True
         else:
@@ -159,7 +148,7 @@ def copy(db: Keyspace, args: Args) -> Reply:
 )  # fmt: skip
 def move(db: Keyspace, args: Args) -> Reply:
     """MOVE key db"""
-    _database(args[2])
+    database(args[2])
     return SAME_OBJECT
 
 

@@ -8,16 +8,13 @@ from hashlib import blake2b
 import msgspec
 
 from comitia.kernel import DecodeError
-from comitia.machines.redis import transactions
 from comitia.machines.redis.arguments import Refusal
-from comitia.machines.redis.command import Function, Table
+from comitia.machines.redis.command import Function
 from comitia.machines.redis.commands import DATA, run
 from comitia.machines.redis.keyspace import Keyspace
+from comitia.machines.redis.transactions import INTERNAL, MANY
 from comitia.machines.redis.watches import Row
 from comitia.machines.reply import Reply
-
-COMMANDS = Table(DATA, transactions.commands)
-"""Every command that `Redis` executes."""
 
 FORMAT = "comitia redis 1"
 
@@ -30,17 +27,12 @@ class _Head(msgspec.Struct, array_like=True):
     watches: list[Row]
 
 
-_INTERNAL = {"WATCH": (3, 1 << 30), "UNWATCH": (2, 2), "EXEC": (2, 1 << 30)}
-"""How many arguments those commands have in the log, where they name the client."""
-
-
 def _bounds() -> dict[bytes, tuple[Function, int, int]]:
     bounds = {}
-    for name, command in COMMANDS.quick().items():
-        most = command.arity if command.arity >= 0 else 1 << 30
-        least, most = _INTERNAL.get(command.name, (abs(command.arity), most))
-        bounds[name] = (command.function, least, most)
-    return bounds
+    for name, command in DATA.quick().items():
+        most = command.arity if command.arity >= 0 else MANY
+        bounds[name] = (command.function, abs(command.arity), most)
+    return bounds | INTERNAL
 
 
 _BOUNDS = _bounds()
@@ -55,7 +47,7 @@ class Redis:
     def apply(
         self, commands: Sequence[Sequence[bytes]], time_ms: int = 0, origin: int = 0
     ) -> list[Reply]:
-        """Execute `commands` in order; every name is known to be a key of `COMMANDS` or not."""
+        """Execute `commands` in order; unknown ones are answered with an error."""
         db = self._db
         db.origin = origin
         db.advance(time_ms)

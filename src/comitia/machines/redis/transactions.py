@@ -9,23 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from comitia.machines.redis.command import Table
 from comitia.machines.redis.commands import run
 from comitia.machines.redis.keyspace import Keyspace
 from comitia.machines.reply import NULL_ARRAY, OK, Failure, Reply
 
-commands = Table()
 Args = Sequence[bytes]
 
 _MALFORMED = Failure("ERR malformed transaction")
 
 
-@commands.command(
-    "WATCH", -2, "noscript loading stale fast allow_busy", keys=(1, -1, 1), since="2.2.0",
-    group="transactions", summary="Lets the next EXEC fail if one of these keys changes",
-)  # fmt: skip
 def watch(db: Keyspace, args: Args) -> Reply:
-    """WATCH client key [key ...]"""
+    """WATCH client key ...: the next EXEC of this client fails if one of the keys changes."""
     for key in args[2:]:
         if db.expired(key):
             db.remove(key)  # or its removal would look like a change
@@ -33,22 +27,14 @@ def watch(db: Keyspace, args: Args) -> Reply:
     return OK
 
 
-@commands.command(
-    "UNWATCH", 1, "noscript loading stale fast allow_busy", since="2.2.0", group="transactions",
-    summary="Forgets the keys that WATCH named",
-)  # fmt: skip
 def unwatch(db: Keyspace, args: Args) -> Reply:
-    """UNWATCH client"""
+    """UNWATCH client: forget what it watched."""
     db.watches.unwatch((db.origin, args[1]))
     return OK
 
 
-@commands.command(
-    "EXEC", 1, "noscript loading stale skip_slowlog", since="1.2.0", group="transactions",
-    summary="Executes everything queued since MULTI, with nothing in between",
-)  # fmt: skip
 def exec_(db: Keyspace, args: Args) -> Reply:
-    """EXEC client [count arg ...] ..."""
+    """EXEC client [count arg ...] ...: execute all, unless a watched key has changed."""
     queued = unpacked(args)
     if queued is None:
         return _MALFORMED
@@ -57,6 +43,17 @@ def exec_(db: Keyspace, args: Args) -> Reply:
     if not db.watches.unwatch(watcher) or expired:
         return NULL_ARRAY
     return [run(db, command) for command in queued]
+
+
+MANY = 1 << 30
+
+INTERNAL = {
+    b"WATCH": (watch, 3, MANY),
+    b"UNWATCH": (unwatch, 2, 2),
+    b"EXEC": (exec_, 2, MANY),
+}
+"""Function, least and most arguments of commands that stand in the log, but that no client sends:
+the front door makes them of the commands of the same names."""
 
 
 def packed(client: bytes, queued: Iterable[Args]) -> list[bytes]:

@@ -1,0 +1,346 @@
+"""A replicated machine, between front doors and the host of one member.
+
+All commands that arrive in one turn of the event loop form one batch, which is one value of the
+log; all reads of a turn share one question to the protocol.  A batch goes to the leader, through
+its service when the leader is another member, and the member it came from answers its own clients
+when it applies the batch itself.
+
+A batch that gets no answer is sent again, as the same batch: sessions see to it that it cannot
+take effect twice (`comitia.machines.sessions`).  What cannot be served in `deadline_ms` is given
+up with an error that tells two cases apart: certainly not executed, or outcome unknown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from comitia.kernel import NodeId, Propose, Read, Record, Replica, Request, Slot
+from comitia.machines.machine import Command, Machine
+from comitia.machines.reply import Failure, Reply
+from comitia.machines.sessions import Batch, Fate, Sessions, decode_batch, encode_batch
+from comitia.net.application import Hosting
+from comitia.serve.backend import Done
+from comitia.serve.gathering import Gathered, Outgoing
+
+MAX_IN_FLIGHT = 64 << 20
+"""Bytes of commands under way above which clients are not read."""
+TICK_S = 0.1
+RESEND_MS = 1000
+"""How long a batch or a question waits before it is sent again; doubled each time."""
+
+NO_LEADER = Failure("CLUSTERDOWN not executed: this member knows of no leader; try again")
+UNKNOWN = Failure(
+    "UNKNOWN outcome: the cluster did not answer in time; the command may have been executed, "
+    "or may still be, once; read before you repeat it"
+)
+
+_FORWARD, _REFUSED = b"F", b"R"  # the first byte of what services tell each other
+
+
+class _Refused(Record):
+    """To the member a batch came from: this copy of it was certainly not appended."""
+
+    incarnation: int
+    sequence: int
+
+
+_decode_refused = msgspec.msgpack.Decoder(_Refused).decode
+
+
+class Service:
+    """One member's part; an `Application` below, a `Backend` above."""
+
+    def __init__(
+        self,
+        member: NodeId,
+        machine: Machine,
+        reads: Literal["linearizable", "stale"] = "linearizable",
+        deadline_ms: int = 5000,
+    ) -> None:
+        """With `reads="stale"` a read shows what this member has applied, however old."""
+        self.member, self.deadline_ms = member, deadline_ms
+        self.sessions = Sessions(machine)
+        self._machine, self._stale = machine, reads == "stale"
+        self._incarnation = 0  # chosen when the first batch is made
+        self._next = 1  # sequence
+        self._writes: deque[Gathered] = deque()  # not yet a batch
+        self._outgoing: deque[Outgoing] = deque()  # batches without a reply, by sequence
+        self._reads = Gathered()
+        self._questions: dict[int, Gathered] = {}  # asked of the protocol, by token
+        self._token = 0
+        self._answered: list[tuple[Slot, Gathered]] = []  # wait for the machine to come so far
+        self._leader: NodeId | None = None
+        self._again = False  # send all batches again
+        self._patience_ms = 0  # not before this moment
+        self._in_flight = 0
+        self._resume: list[Callable[[], None]] = []
+        self._no_writes: Failure | None = None
+        self._ticking = False
+
+    def attach(self, host: Hosting) -> None:
+        """Name the host, once, before it starts."""
+        assert isinstance(host.node, Replica), "a service needs a replicated log"
+        self._host, self._node = host, host.node
+
+    # -- the front door's side: see `Backend` --
+
+    def write(self, commands: Sequence[Command], size: int, done: Done) -> None:
+        """Execute `commands` through the log."""
+        if not self._writes or not self._writes[-1].has_room(size):
+            self._writes.append(Gathered())
+        self._add(self._writes[-1], commands, size, done)
+
+    def read(self, commands: Sequence[Command], size: int, done: Done) -> None:
+        """Execute `commands` on this member, when its machine shows a recent enough state."""
+        self._add(self._reads, commands, size, done)
+
+    def _add(self, to: Gathered, commands: Sequence[Command], size: int, done: Done) -> None:
+        if not to.commands:
+            to.since_ms = self._host.now_ms()
+            self._host.wake()
+            if not self._ticking:
+                self._tick_later()
+        to.add(commands, size, done)
+        self._in_flight += size
+
+    @property
+    def full(self) -> bool:
+        """Is more under way than memory should hold?"""
+        return self._in_flight > MAX_IN_FLIGHT
+
+    def on_room(self, resume: Callable[[], None]) -> None:
+        """Call `resume` whenever `full` has become False again."""
+        self._resume.append(resume)
+
+    def facts(self) -> Mapping[str, str | int]:
+        """Return what operators ask for first."""
+        return {
+            "member": self.member,
+            "leader": self._node.leader or 0,
+            "applied_slot": self._host.applied,
+            "bytes_in_flight": self._in_flight,
+            "batches_in_flight": len(self._outgoing),
+        }
+
+    def _answer(self, gathered: Gathered, replies: Sequence[Reply]) -> None:
+        was_full = self.full
+        self._in_flight -= gathered.size
+        gathered.answer(replies)
+        if was_full and not self.full:
+            for resume in self._resume:
+                resume()
+
+    def _fail(self, gathered: Gathered, failure: Failure) -> None:
+        self._answer(gathered, [failure] * len(gathered.commands))
+
+    # -- the host's side: see `Application` --
+
+    def before_turn(self) -> None:
+        """Make batches and questions of what was gathered since the last turn."""
+        leader = self._node.leader
+        if leader != self._leader or self._again:
+            self._leader, self._again = leader, False
+            for outgoing in self._outgoing:
+                self._send(outgoing)
+        if self._reads.commands:
+            self._ask()
+        while self._writes:
+            self._send_new(self._writes.popleft())
+
+    def _ask(self) -> None:
+        reads, self._reads = self._reads, Gathered()
+        if self._machine.due(self._host.now_ms()):
+            # Some key's time is over, which only the log may decide: so these reads go there.
+            self._writes.append(reads)
+        elif self._stale:
+            self._execute(reads)
+        else:
+            self._question(reads)
+
+    def _question(self, reads: Gathered) -> None:
+        self._token += 1
+        self._questions[self._token] = reads
+        reads.asked_ms = self._host.now_ms()
+        self._host.request(Read(self._token))
+
+    def _execute(self, reads: Gathered) -> None:
+        self._answer(reads, self._machine.read(reads.commands, self._host.now_ms()))
+
+    def _send_new(self, gathered: Gathered) -> None:
+        if self._no_writes is not None:
+            self._fail(gathered, self._no_writes)
+            return
+        if not self._incarnation:
+            heard_of = self.sessions.incarnation(self.member)
+            self._incarnation = max(self._host.now_ms(), heard_of + 1)
+        outgoing = Outgoing(self._next, gathered)
+        self._next += 1
+        self._outgoing.append(outgoing)
+        self._send(outgoing)
+
+    def _send(self, outgoing: Outgoing) -> None:
+        leader = self._leader
+        if leader is None:
+            return
+        outgoing.copies += 1
+        outgoing.resend_ms = self._host.now_ms() + (RESEND_MS << outgoing.sends)
+        outgoing.sends = min(outgoing.sends + 1, 5)
+        value = encode_batch(
+            Batch(
+                self.member,
+                self._incarnation,
+                outgoing.sequence,
+                self._outgoing[0].sequence,
+                outgoing.gathered.since_ms,
+                outgoing.gathered.commands,
+            )
+        )
+        if leader == self.member:
+            self._host.request(Propose(value))
+        else:
+            self._host.send_application(leader, _FORWARD + value)
+
+    def application_message(self, src: NodeId, payload: bytes) -> None:
+        """Another member's batch to propose, or what became of one of ours."""
+        if payload.startswith(_FORWARD):
+            self._host.request(Propose(payload[1:]))
+        elif payload.startswith(_REFUSED):
+            try:
+                refused = _decode_refused(memoryview(payload)[1:])
+            except msgspec.MsgspecError:
+                return  # not of this version: the batch is sent again in time
+            self._on_refused(refused.incarnation, refused.sequence)
+
+    def refused(self, request: Request, reason: str) -> None:
+        """The protocol took nothing: the batch or question is tried again at the next tick."""
+        if isinstance(request, Propose):
+            batch = decode_batch(request.value)
+            if batch is None:
+                return
+            if batch.origin == self.member:
+                self._on_refused(batch.incarnation, batch.sequence)
+            else:
+                refused = msgspec.msgpack.encode(_Refused(batch.incarnation, batch.sequence))
+                self._host.send_application(batch.origin, _REFUSED + refused)
+        elif isinstance(request, Read) and request.token in self._questions:
+            self._questions[request.token].asked_ms = 0
+
+    def _on_refused(self, incarnation: int, sequence: int) -> None:
+        if incarnation == self._incarnation and self._outgoing:
+            place = sequence - self._outgoing[0].sequence
+            if 0 <= place < len(self._outgoing):
+                self._outgoing[place].copies -= 1
+                self._outgoing[place].resend_ms = 0
+
+    def answered(self, request: Request, result: object) -> None:
+        """The reads that asked may be executed once the machine has applied slot `result`."""
+        assert isinstance(request, Read) and isinstance(result, int)
+        reads = self._questions.pop(request.token, None)
+        if reads is not None:  # else it was asked again, or given up
+            self._answered.append((result, reads))
+
+    def apply(self, slot: Slot, value: bytes) -> None:
+        """Execute a decided batch and, when it is of this member, answer its clients."""
+        if not value:
+            return  # the protocol's own
+        batch, fate, replies = self.sessions.apply(value)
+        if batch is not None and batch.origin == self.member:
+            self._settle(batch, fate, replies)
+
+    def _settle(self, batch: Batch, fate: Fate, replies: Sequence[Reply]) -> None:
+        if batch.incarnation != self._incarnation:
+            return  # of the process that ran here before
+        if fate is Fate.EXECUTED or fate is Fate.REPEATED:
+            # In order: what stands before it was executed too, or given up.
+            if self._outgoing and self._outgoing[0].sequence == batch.sequence:
+                self._answer(self._outgoing.popleft().gathered, replies)
+        elif fate is Fate.EARLY and self._host.now_ms() >= self._patience_ms:
+            # One before it is lost: all go again, in order, once for all that arrive early.
+            self._patience_ms = self._host.now_ms() + RESEND_MS
+            self._again = True
+        elif fate is Fate.OUTDATED:
+            self._renumber()
+
+    def _renumber(self) -> None:
+        """A later incarnation than ours was heard of: the clock was set back before we started.
+
+        No batch of ours will ever be executed under this number, so each may get another.
+        """
+        self._incarnation = self.sessions.incarnation(self.member) + 1
+        for sequence, outgoing in enumerate(self._outgoing, 1):
+            outgoing.sequence = sequence
+            outgoing.copies = outgoing.sends = 0
+        self._next = len(self._outgoing) + 1
+        self._again = True
+
+    def after_turn(self) -> None:
+        """Execute the reads whose slot has been applied."""
+        while self._writes and self._no_writes is not None:  # a full disk may stop `before_turn`
+            self._fail(self._writes.popleft(), self._no_writes)
+        if self._answered:
+            applied = self._host.applied
+            ready = [reads for slot, reads in self._answered if slot <= applied]
+            self._answered = [waiting for waiting in self._answered if waiting[0] > applied]
+            for reads in ready:
+                self._execute(reads)
+        if self._again or (self._outgoing and self._node.leader != self._leader):
+            self._host.wake()
+
+    def snapshot(self) -> Iterator[bytes]:
+        """Return sessions and machine as they are now, in chunks."""
+        return self.sessions.snapshot()
+
+    def restore(self, chunks: Iterable[bytes]) -> None:
+        """Replace sessions and machine; a batch of ours may turn out to be executed."""
+        self.sessions.restore(chunks)
+        if self._incarnation and self.sessions.incarnation(self.member) > self._incarnation:
+            self._renumber()
+        while self._outgoing:
+            sequence = self._outgoing[0].sequence
+            replies = self.sessions.replies(self.member, self._incarnation, sequence)
+            if replies is None:
+                break
+            self._answer(self._outgoing.popleft().gathered, replies)
+
+    def write_refused(self, reason: str | None) -> None:
+        """The disk takes no more writes because of `reason`; None when it does again."""
+        self._no_writes = None if reason is None else Failure(f"MISCONF not executed: {reason}")
+
+    # -- time --
+
+    def _tick_later(self) -> None:
+        self._ticking = True
+        asyncio.get_running_loop().call_later(TICK_S, self._on_tick)
+
+    def _on_tick(self) -> None:
+        self._ticking = False
+        self.tick(self._host.now_ms())
+        if self._in_flight:
+            self._tick_later()
+
+    def tick(self, now_ms: int) -> None:
+        """Send again what had no answer, give up what has waited too long."""
+        too_old = now_ms - self.deadline_ms
+        while self._outgoing and self._outgoing[0].gathered.since_ms < too_old:
+            given_up = self._outgoing.popleft()
+            self._fail(given_up.gathered, UNKNOWN if given_up.copies else NO_LEADER)
+        while self._writes and self._writes[0].since_ms < too_old:
+            self._fail(self._writes.popleft(), NO_LEADER)
+        for outgoing in self._outgoing:
+            if outgoing.resend_ms < now_ms:
+                self._send(outgoing)
+        for token, reads in list(self._questions.items()):
+            if reads.since_ms < too_old:
+                self._fail(self._questions.pop(token), NO_LEADER)
+            elif reads.asked_ms < now_ms - RESEND_MS:
+                self._question(self._questions.pop(token))
+        too_late = [reads for _, reads in self._answered if reads.since_ms < too_old]
+        self._answered = [each for each in self._answered if each[1].since_ms >= too_old]
+        for reads in too_late:
+            self._fail(reads, NO_LEADER)
+        self._host.wake()
