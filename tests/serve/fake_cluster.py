@@ -36,7 +36,7 @@ class FakeHost:
         self.applied = 0
         self.requests: deque[Request] = deque()
         self.woken = False
-        self.service = Service(id, Redis(), **options)
+        self.service = Service(Redis(), **options)
         self.service.attach(self)
 
     def wake(self) -> None:

@@ -57,13 +57,16 @@ class Service:
 
     def __init__(
         self,
-        member: NodeId,
         machine: Machine,
-        reads: Literal["linearizable", "stale"] = "linearizable",
+        reads: Literal["lease", "index", "stale"] = "lease",
         deadline_ms: int = 5000,
     ) -> None:
-        """With `reads="stale"` a read shows what this member has applied, however old."""
-        self.member, self.deadline_ms = member, deadline_ms
+        """With `reads="stale"` a read shows what this member has applied, however old.
+
+        Otherwise it is linearizable: how, by lease or by index, is the protocol's option.
+        """
+        self.member: NodeId = 0
+        self.deadline_ms = deadline_ms
         self.sessions = Sessions(machine)
         self._machine, self._stale = machine, reads == "stale"
         self._incarnation = 0  # chosen when the first batch is made
@@ -83,9 +86,9 @@ class Service:
         self._ticking = False
 
     def attach(self, host: Hosting) -> None:
-        """Name the host, once, before it starts."""
+        """Name the host, before any client is served; until then values are only applied."""
         assert isinstance(host.node, Replica), "a service needs a replicated log"
-        self._host, self._node = host, host.node
+        self._host, self._node, self.member = host, host.node, host.node.id
 
     # -- the front door's side: see `Backend` --
 
@@ -142,6 +145,8 @@ class Service:
 
     def before_turn(self) -> None:
         """Make batches and questions of what was gathered since the last turn."""
+        if not self.member:
+            return
         leader = self._node.leader
         if leader != self._leader or self._again:
             self._leader, self._again = leader, False
@@ -207,6 +212,8 @@ class Service:
 
     def application_message(self, src: NodeId, payload: bytes) -> None:
         """Another member's batch to propose, or what became of one of ours."""
+        if not self.member:
+            return  # lost, as messages may be
         if payload.startswith(_FORWARD):
             self._host.request(Propose(payload[1:]))
         elif payload.startswith(_REFUSED):

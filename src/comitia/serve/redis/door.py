@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterable
 
@@ -49,13 +50,11 @@ class Door:
         self._last_id = 0
         backend.on_room(self._proceed)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port; raises OSError when that cannot be."""
+    async def start(self, listen: socket.socket) -> None:
+        """Serve who connects to `listen`, a socket that is bound."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), host, port, backlog=1024)
-        bound: int = self._server.sockets[0].getsockname()[1]
-        self.port = bound
-        return bound
+        self.port = listen.getsockname()[1]
+        self._server = await loop.create_server(lambda: Connection(self), sock=listen, backlog=1024)
 
     async def close(self) -> None:
         """Accept nobody any more and close every connection."""
