@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from itertools import chain, permutations, product
+from itertools import permutations, product
 from typing import NamedTuple
 
 from comitia.kernel import Message, NodeId, Out, Timer
@@ -73,12 +73,14 @@ class _Battle(NamedTuple):
 
     generals: tuple[General, ...]
     in_flight: Heard
+    signed: frozenset[Signed]
+    """All that loyal generals ever signed: the traitors can build on it."""
     past: tuple[Heard, ...] = ()
 
     @property
     def key(self) -> object:
         """What the future depends on."""
-        return tuple(map(_state, self.generals)), self.in_flight
+        return tuple(map(_state, self.generals)), self.in_flight, self.signed
 
 
 def _state(general: General) -> object:
@@ -104,7 +106,7 @@ def exhaust(
         out = Outbox(general.id)
         general.on_start(out)
         sent += out.sent
-    battles = [_Battle(generals, tuple(sent))]
+    battles = [_Battle(generals, tuple(sent), _signatures(sent))]
     seen = counted = 0
     for round in range(1, m + 2):
         following: dict[object, _Battle] = {}
@@ -119,14 +121,20 @@ def exhaust(
                     return Search(seen, counted, broken, (*battle.past, heard))
                 continue
             for chosen in product(*ways):
+                in_flight = tuple(sent for way in chosen for sent in way.sent)
                 after = _Battle(
                     tuple(way.general for way in chosen),
-                    tuple(sent for way in chosen for sent in way.sent),
+                    in_flight,
+                    battle.signed | _signatures(in_flight),
                     (*battle.past, tuple(told for way in chosen for told in way.heard)),
                 )
                 following.setdefault(after.key, after)
         battles = list(following.values())
     return Search(seen, counted)
+
+
+def _signatures(sent: Iterable[Sent]) -> frozenset[Signed]:
+    return frozenset(s.message for s in sent if isinstance(s.message, Signed))
 
 
 class _Way(NamedTuple):
@@ -190,9 +198,8 @@ def _signable(battle: _Battle, traitors: Collection[NodeId]) -> list[Signed]:
     and its own appended, the last one also twice.
     """
     stems: set[tuple[str, tuple[NodeId, ...]]] = {(value, ()) for value in VALUES}
-    for sent in chain(battle.in_flight, *battle.past):
-        assert isinstance(sent.message, Signed)
-        value, signatures = sent.message.value, sent.message.signatures
+    for order in battle.signed:
+        value, signatures = order.value, order.signatures
         stems |= {(value, signatures[:length]) for length in range(1, len(signatures) + 1)}
     orders = set()
     for value, signatures in stems:
