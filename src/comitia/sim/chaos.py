@@ -100,10 +100,12 @@ class Chaos:
         for src, to in pairs:
             sim.blocked[src * sim.width + to] = 1
         self.cuts += 1
+        sim.note("partition", 0, ", ".join(f"n{src} to n{to}" for src, to in sorted(pairs)))
         sim.at(lasts, CHAOS, None, "mend", self.cuts)
 
     def do_mend(self, cut: int) -> None:
         if cut == self.cuts:
+            self.sim.note("heal", 0, "every link works")
             self.sim.blocked = bytearray(len(self.sim.blocked))
 
     def _halves(self) -> tuple[list[NodeId], list[NodeId]]:
@@ -179,21 +181,28 @@ class Chaos:
         if up := self.up():
             host = self.dice.choose(up)
             self.sim.crash(host, 0)
-            host.durable, host.snapshots = None, {}
+            self.sim.forget(host)
             self.sim.at(self.lasting(), CHAOS, None, "restart", host)
 
     def do_pause(self) -> None:
         if up := self.up():
             host = self.dice.choose(up)
-            self.sim.stopped[host.id] = self.sim.time + self.lasting()
+            lasts = self.lasting()
+            self.sim.stopped[host.id] = self.sim.time + lasts
+            self.sim.note("pause", host.id, f"for {lasts // 1000} ms")
 
     def do_jump(self) -> None:
         host = self.sim.hosts[self.dice.between(1, len(self.sim.hosts))]
-        host.offset += self.lasting()
+        self.jump(host, self.lasting())
 
     def do_backwards(self) -> None:
         host = self.sim.hosts[self.dice.between(1, len(self.sim.hosts))]
-        host.offset -= self.lasting()
+        self.jump(host, -self.lasting())
+
+    def jump(self, host: Host, by: int) -> None:
+        """Let the clock of `host` jump."""
+        host.offset += by
+        self.sim.note("clock", host.id, f"jumps by {by // 1000} ms")
 
     # Disks.
 
@@ -211,11 +220,12 @@ class Chaos:
 
     def do_compact(self) -> None:
         """A host begins a snapshot; it is on disk a while later, and the node is told then."""
-        if up := [host for host in self.up() if host.applied > host.newest]:
-            host = self.dice.choose(up)
+        idle = [host for host in self.up() if host.applied > host.newest and not host.saving]
+        if idle:
+            host = self.dice.choose(idle)
+            self.sim.save(host)
             delay = self.dice.waiting(self.sim.unit * 50)
-            about = host.incarnation, host.applied
-            self.sim.at(delay, SAVED, host, about, host.machine.save())
+            self.sim.at(delay, SAVED, host, host.incarnation, None)
 
     def _leaders(self) -> list[Host]:
         return [host for host in self.up() if getattr(host.node, "leader", None) == host.id]
@@ -243,6 +253,7 @@ class Chaos:
         """Mend everything that can be mended; return who must be served and agree."""
         sim = self.sim
         sim.chaos_on = False
+        sim.note("heal", 0, "the faults are over")
         sim.blocked = bytearray(len(sim.blocked))
         sim.loss = sim.duplicate = 0
         sim.slow = [1] * len(sim.slow)

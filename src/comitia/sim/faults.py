@@ -116,19 +116,23 @@ def draw_plan(
     drawn.update((name, True) for name in EXTREME)
     allowed = set(allowed)
     faults = tuple(name for name in drawn if name in allowed and drawn[name])
-    voters = dice.choose(sizes)
-    late = "delay" in faults
+    voters = sizes[dice.below(60) * len(sizes) // 60]
+    drawn_clients = dice.between(1, 6)
+    loss, duplicate = threshold(dice.between(1, 30), 100), threshold(dice.between(1, 50), 100)
+    delay, late = dice.between(0, 10), dice.choose((2, 10, 60, 250))
+    sync = dice.between(0, 5), dice.choose((1, 5, 40))
+    batch = threshold(dice.between(5, 60), 100)
     return Plan(
         voters=voters,
         spares=2 if "membership" in faults else 0,
-        clients=clients if clients is not None else dice.between(1, 6),
+        clients=drawn_clients if clients is None else clients,
         think=dice.choose((5, 30, 100, 300)),
         faults=faults,
-        loss=threshold(dice.between(1, 30), 100) if "loss" in faults else 0,
-        duplicate=threshold(dice.between(1, 50), 100) if "duplicate" in faults else 0,
-        delay=(dice.between(0, 10), dice.choose((2, 10, 60, 250)) if late else 2),
-        sync=(dice.between(0, 5), dice.choose((1, 5, 40))) if "sync" in faults else (0, 0),
-        batch=threshold(dice.between(5, 60), 100) if "batch" in faults else 0,
+        loss=loss if "loss" in faults else 0,
+        duplicate=duplicate if "duplicate" in faults else 0,
+        delay=(delay, late if "delay" in faults else 2),
+        sync=sync if "sync" in faults else (0, 0),
+        batch=batch if "batch" in faults else 0,
         calm=dice.choose((1_000, 3_000, 10_000)),
         long=dice.choose((200, 1_000, 4_000)),
         core_only=dice.below(2) == 0,

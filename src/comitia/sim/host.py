@@ -48,6 +48,7 @@ class Host(Out):
         "receiving",
         "restore",
         "said",
+        "saving",
         "seen",
         "snapshots",
         "timers",
@@ -71,6 +72,7 @@ class Host(Out):
         self.written: Values | None = None
         self.pending: list[tuple[Values, Words]] = []
         self.snapshots: dict[Slot, Any] = {}
+        self.saving: tuple[Slot, Any] | None = None  # the snapshot that is being written
 
         # The machine and who waits for it.
         self.applied: Slot = 0
@@ -116,6 +118,7 @@ class Host(Out):
         self.node = None
         self.said = []
         self.pending = []
+        self.saving = None
         self.timers.clear()
         self.waiting.clear()
         self.reads.clear()
@@ -125,7 +128,7 @@ class Host(Out):
 
     @property
     def now(self) -> Micros:
-        return (self.world.time * self.rate >> 10) + self.offset
+        return self.world.clock(self)
 
     def send(self, to: NodeId, message: Message) -> None:
         self.said.append((SEND, to, message))

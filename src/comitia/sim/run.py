@@ -35,6 +35,30 @@ class Settings:
     liveness: bool = True
     """After the steps, heal and demand that the cluster recovers."""
 
+    def told(self) -> dict[str, Any]:
+        """What a trace says of the settings."""
+        return {
+            "faults": list(self.faults),
+            "nodes": self.nodes,
+            "clients": self.clients,
+            "steps": self.steps,
+            "options": dict(self.options),
+        }
+
+    def command(self, protocol: str, seed: int) -> str:
+        """Return the command that runs `seed` with these settings."""
+        words = [f"comitia sim {protocol} --seed {seed}"]
+        if self.faults != ALL:
+            words.append(f"--faults {','.join(self.faults) or 'none'}")
+        if self.nodes is not None:
+            words.append(f"--nodes {self.nodes}")
+        if self.clients is not None:
+            words.append(f"--clients {self.clients}")
+        if self.steps != DEFAULT_STEPS:
+            words.append(f"--steps {self.steps}")
+        words += [f"--set {name}={value}" for name, value in sorted(self.options.items())]
+        return " ".join(words)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -61,7 +85,9 @@ class Outcome:
     failure: Failure | None
 
 
-def build(protocol: Protocol, seed: int, settings: Settings) -> Simulation:
+def build(
+    protocol: Protocol, seed: int, settings: Settings, kind: type[Simulation] = Simulation
+) -> Simulation:
     """Return the simulation of `seed`, not begun."""
     dice = Dice(seed, "plan")
     sizes = DEFAULT_SIZES if settings.nodes is None else (settings.nodes,)
@@ -70,9 +96,9 @@ def build(protocol: Protocol, seed: int, settings: Settings) -> Simulation:
         _make, protocol.make, tuple(range(1, plan.voters + 1)), dict(settings.options)
     )
     promises = [promise() for promise in protocol.promises]
-    # The law of values costs more than everything else: one seed in 16 checks it.
-    laws = dice.below(16) == 0
-    return Simulation(seed, plan, make, promises, settings.workload(), laws)
+    # The law of values costs more than everything else: one seed in 64 checks it.
+    laws = dice.below(64) == 0
+    return kind(seed, plan, make, promises, settings.workload(), laws)
 
 
 def _make(
@@ -85,7 +111,13 @@ def simulate(protocol: Protocol, seed: int, settings: Settings | None = None) ->
     """Run one seed."""
     settings = settings or Settings()
     sim = build(protocol, seed, settings)
-    failure = None
+    violation = conduct(protocol, sim, settings)
+    failure = violation and Failure(seed, violation.promise, violation.text, sim.steps)
+    return Outcome(seed, sim.steps, sim.ledger.done, sim.time // 1000, failure)
+
+
+def conduct(protocol: Protocol, sim: Simulation, settings: Settings) -> Violation | None:
+    """Run `sim` from its start to its end; return what went wrong."""
     try:
         sim.begin()
         sim.run(settings.steps)
@@ -93,9 +125,8 @@ def simulate(protocol: Protocol, seed: int, settings: Settings | None = None) ->
             sim.recover(partial(members, protocol, sim))
     # Whatever a node raises is what we are looking for, an assertion most of all.
     except Exception as error:  # noqa: BLE001
-        violation: Violation = sim.name(error)
-        failure = Failure(seed, violation.promise, violation.text, sim.steps)
-    return Outcome(seed, sim.steps, sim.ledger.done, sim.time // 1000, failure)
+        return sim.name(error)
+    return None
 
 
 def members(protocol: Protocol, sim: Simulation) -> Sequence[NodeId] | None:

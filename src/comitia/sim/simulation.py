@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from comitia.kernel import NodeId, Promise, Propose, Request, Timer
+from comitia.sim.adversary import Adversary
 from comitia.sim.chaos import Chaos
 from comitia.sim.dice import Dice
 from comitia.sim.events import CHAOS, CLIENT, FORWARD, MESSAGE, SAVED, SNAPSHOT, SYNC, TIMER, TURN
@@ -42,9 +43,12 @@ class Simulation(World):
         promises: Sequence[Promise],
         workload: Workload,
         laws: bool = False,
+        adversary: Adversary | None = None,
     ) -> None:
         ids = range(1, plan.voters + plan.spares + 1)
-        super().__init__(ids, make, promises, workload, laws)
+        liars = adversary.liars if adversary else frozenset()
+        super().__init__(ids, make, promises, workload, laws, liars)
+        self.adversary = adversary
         self.seed, self.plan = seed, plan
         self.heap: list[tuple[Any, ...]] = []
         self.number = 0
@@ -123,16 +127,15 @@ class Simulation(World):
         elif kind == TURN:
             if a == host.incarnation:
                 self.open_turns.discard(host.id)
-                self.end_turn(host)
+                self.turn_over(host)
         elif kind == FORWARD:
             self.take_forwarded(host, b)
         elif kind == SNAPSHOT:
             self.snapshot_arrived(host, a, b)
         else:
             assert kind == SAVED, kind
-            incarnation, slot = a
-            if incarnation == host.incarnation:
-                self.compact(host, slot, b)
+            if a == host.incarnation:
+                self.saved(host)
 
     def happen(self, kind: int, a: Any, b: Any) -> None:
         """Events that belong to no host."""
@@ -150,6 +153,15 @@ class Simulation(World):
     # Network.
 
     def post(self, src: NodeId, to: NodeId, message: Any, kind: int = MESSAGE) -> None:
+        if self.liars and src in self.liars and kind == MESSAGE and src != to:
+            assert self.adversary is not None
+            for whom, lie in self.adversary.rewrite(src, to, message):
+                self.transmit(src, whom, lie, MESSAGE)
+        else:
+            self.transmit(src, to, message, kind)
+
+    def transmit(self, src: NodeId, to: NodeId, message: Any, kind: int) -> None:
+        """Put `message` on the wire, and let the network do to it what it does."""
         if type(message) is Received:
             kind = SNAPSHOT
             if (src, to) in self.streaming:
@@ -237,9 +249,7 @@ class Simulation(World):
                 self.open_turns.add(host.id)
                 self.at(self.dice.waiting(self.unit * 3), TURN, host, host.incarnation, None)
             if held:
-                assert host.node is not None
-                self.steps += 1
-                self.look(host, host.node)
+                self.hold_turn(host)
                 return
         self.end_turn(host)
 
@@ -287,7 +297,7 @@ class Simulation(World):
             client.seq += 1
             op = client.op = self.workload.operation(client.process, client.seq, dice)
             client.tries = 0
-            self.ledger.invoke(op, self.time)
+            self.invoke(op)
         elif client.tries >= 6 and self.chaos_on and dice.below(4) == 0:
             self.give_up(client, op)
             return
@@ -306,7 +316,7 @@ class Simulation(World):
 
     def give_up(self, client: _Client, op: Op) -> None:
         """The client never learns what became of `op`; somebody new goes on in its place."""
-        self.ledger.end(op, "info", self.time)
+        self.end(op, "info")
         del self.by_process[client.process]
         client.op, client.seq = None, 0
         client.process += 100

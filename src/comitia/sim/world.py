@@ -15,6 +15,7 @@ from comitia.kernel import (
     Broken,
     Compact,
     Message,
+    Micros,
     Node,
     NodeId,
     Promise,
@@ -55,15 +56,19 @@ class World:
         promises: Sequence[Promise],
         workload: Workload,
         laws: bool = False,
+        liars: frozenset[NodeId] = frozenset(),
     ) -> None:
-        """`make` gives a fresh node; `laws` has the law of values checked after every step."""
+        """`make` gives a fresh node; `laws` has the law of values checked after every step.
+
+        Nothing is promised of the nodes `liars`: an adversary speaks for them.
+        """
         self.time = 0
         """True time in microseconds."""
-        self.make, self.workload, self.laws = make, workload, laws
+        self.make, self.workload, self.laws, self.liars = make, workload, laws, liars
         self.ledger = Ledger()
         self.hosts = {id: Host(self, id, workload.machine()) for id in ids}
         self.nodes: dict[NodeId, Node] = {}
-        """The nodes that are up."""
+        """The honest nodes that are up."""
         self.promises = tuple(promises)
         self.asking: Promise | None = None
         self.tokens = 0
@@ -104,6 +109,13 @@ class World:
         """`host.pending` has grown."""
         raise NotImplementedError
 
+    def clock(self, host: Host) -> Micros:
+        """What the clock of `host` shows."""
+        return (self.time * host.rate >> 10) + host.offset
+
+    def note(self, kind: str, host: NodeId, text: str) -> None:
+        """Something happens to the world around the hosts."""
+
     def retry(self, op: Op, refused: bool) -> None:
         """An attempt at `op` was turned away (`refused`: without effect) or cut off."""
 
@@ -143,8 +155,14 @@ class World:
         host.node.on_request(request, host)
         self.finish(host)
 
-    def compact(self, host: Host, slot: Slot, state: Any) -> None:
-        """The snapshot `state` of the machine at `slot` is on disk: the log may go."""
+    def save(self, host: Host) -> None:
+        """The host begins to write a snapshot of its machine as it is now."""
+        host.saving = host.applied, host.machine.save()
+
+    def saved(self, host: Host) -> None:
+        """That snapshot is on disk, and the node is told: the log may go."""
+        assert host.saving is not None
+        (slot, state), host.saving = host.saving, None
         if slot > host.newest:
             host.snapshots[slot] = state
             host.newest = slot
@@ -160,6 +178,10 @@ class World:
         for op in cut_off:
             self.retry(op, False)
 
+    def forget(self, host: Host) -> None:
+        """The disk of a host that is down is lost."""
+        host.durable, host.snapshots = None, {}
+
     def start(self, host: Host) -> None:
         """The process starts, for the first time or again."""
         node = self.make(host.id)
@@ -168,8 +190,9 @@ class World:
             for promise in self.observers["on_restart"]:
                 self.asking = promise
                 promise.on_restart(node)
-        self.nodes[host.id] = node
-        self.nodes = dict(sorted(self.nodes.items()))
+        if host.id not in self.liars:
+            self.nodes[host.id] = node
+            self.nodes = dict(sorted(self.nodes.items()))
         host.seen = [None] * len(self.getters)
         node.on_start(host)
         self.finish(host)
@@ -177,11 +200,23 @@ class World:
     # Steps, and the disk.
 
     def finish(self, host: Host) -> None:
-        """After a step: promises; then the turn ends, unless more input is awaited."""
+        """A step is over: the turn ends here, unless more input is awaited."""
+        self.end_turn(host)
+
+    def hold_turn(self, host: Host) -> None:
+        """A step is over, but its turn goes on: what it said and wrote stays in memory."""
+        assert host.node is not None
+        self.steps += 1
+        self.look(host, host.node)
+
+    def turn_over(self, host: Host) -> None:
+        """No more input comes to the turn that was held."""
         self.end_turn(host)
 
     def look(self, host: Host, node: Node) -> None:
         """Evaluate the promises and the law of values after a step."""
+        if self.liars and host.id in self.liars:
+            return
         watched = self.watched(node)
         if watched != host.watched:
             host.watched = watched
@@ -248,18 +283,24 @@ class World:
             elif what == DELIVER:
                 self.deliver(host, subject, object)
             elif what == ANSWER:
-                self._answered(host, subject, object)
+                self.answered(host, subject, object)
             elif what == REFUSE:
-                self._refused(host, subject)
+                self.refused(host, subject, object)
             elif what == SEND_SNAPSHOT:
                 self.post(host.id, subject, object)
             else:
                 assert what == INSTALL, what
-                host.machine.load(object)
-                host.applied = host.newest = subject
-                self._serve_parked(host)
+                self.installed(host, subject, object)
 
     # Clients.
+
+    def invoke(self, op: Op) -> None:
+        """A client begins `op`."""
+        self.ledger.invoke(op, self.time)
+
+    def end(self, op: Op, happened: str) -> None:
+        """The client of `op` gives up (`info`) or learns that it failed (`fail`)."""
+        self.ledger.end(op, happened, self.time)
 
     def attempt(self, op: Op, host: Host) -> None:
         """A client asks `host`, which is up, for `op`."""
@@ -282,6 +323,8 @@ class World:
 
     def deliver(self, host: Host, slot: Slot, value: bytes) -> None:
         """The node of `host` says that `value` is decided at `slot`."""
+        if host.id in self.liars:
+            return
         if slot <= host.applied:
             raise Violation("Integrity", f"n{host.id} delivers slot {slot} twice in one lifetime")
         for promise in self.observers["on_deliver"]:
@@ -292,11 +335,18 @@ class World:
         if op is not None:
             place, result = host.machine.apply(slot, op)
             if host.waiting.pop(value, None) is not None:
-                self._complete(host, op, place, result)
+                self.complete(host, op, place, result)
         if host.parked:
             self._serve_parked(host)
 
-    def _complete(self, host: Host, op: Op, place: Slot, result: Any) -> None:
+    def installed(self, host: Host, slot: Slot, state: Any) -> None:
+        """The node has taken over a snapshot that another sent."""
+        host.machine.load(state)
+        host.applied = host.newest = slot
+        self._serve_parked(host)
+
+    def complete(self, host: Host, op: Op, place: Slot, result: Any) -> None:
+        """`host` answers the client of `op`, which may have been answered by another."""
         if self.ledger.complete(host.id, op, place, result, self.time):
             self.completed(op)
 
@@ -304,9 +354,12 @@ class World:
         ready = [(slot, op) for slot, op in host.parked if slot <= host.applied]
         host.parked = [(slot, op) for slot, op in host.parked if slot > host.applied]
         for _, op in ready:
-            self._complete(host, op, host.applied, host.machine.read(op))
+            self.complete(host, op, host.applied, host.machine.read(op))
 
-    def _answered(self, host: Host, request: Request, result: Any) -> None:
+    def answered(self, host: Host, request: Request, result: Any) -> None:
+        """The node says that `request` is done."""
+        if host.id in self.liars:
+            return
         for promise in self.observers["on_answer"]:
             self.asking = promise
             promise.on_answer(host.id, request, result)
@@ -314,7 +367,8 @@ class World:
             host.parked.append((result, op))
             self._serve_parked(host)
 
-    def _refused(self, host: Host, request: Request) -> None:
+    def refused(self, host: Host, request: Request, reason: str) -> None:
+        """The node says that `request` had no effect."""
         if isinstance(request, Propose):
             op = host.waiting.pop(request.value, None)
         else:

@@ -1,0 +1,158 @@
+"""What a failing seed has to tell: shrunk, as a text that a person can read, and as a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from comitia.history.trace import Header, TraceEvent
+from comitia.kernel import Protocol
+from comitia.sim.replay import Replay
+from comitia.sim.run import Failure, Settings, build, conduct, simulate
+from comitia.sim.shrink import Shrinker
+from comitia.sim.tape import Input, Recording
+from comitia.sim.telling import Telling
+
+TAIL = 25
+"""So many steps of a story are shown, when shrinking did not get below."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A failure with its shortest known cause."""
+
+    failure: Failure
+    settings: Settings
+    """With which `failure.seed` fails; for a liveness failure, narrower than what was asked for."""
+    steps: int
+    """Inputs left on the tape."""
+    header: Header
+    events: list[TraceEvent]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """The story for people: one line a step, what it changed, and what went wrong."""
+        failure = self.failure
+        yield f"{failure.promise} is broken by seed {failure.seed}, after {failure.step} events"
+        told = [line for event in self.events if (line := _line(event))]
+        if self.header.promise != "Liveness":
+            yield f"shrunk to {self.steps} steps:"
+        hidden = max(0, len(told) - TAIL) if self.steps > TAIL else 0
+        if hidden:
+            yield f"  ... {hidden} earlier steps are in the trace"
+        yield from told[hidden:]
+        yield f"  {failure.text}"
+        yield f"replay:  {self.header.replay}"
+
+
+def story(protocol: Protocol, failure: Failure, settings: Settings) -> Story:
+    """Run the seed of `failure` again, keep its tape, shrink it, and tell it."""
+    if failure.promise == "Liveness":
+        failure, settings = narrow(protocol, failure, settings)
+    recording = build(protocol, failure.seed, settings, Recording)
+    assert isinstance(recording, Recording)
+    found = conduct(protocol, recording, settings)
+    assert found is not None and found.promise == failure.promise, "the same seed, the same run"
+    tape = recording.tape
+    if failure.promise != "Liveness":
+        tape = Shrinker(lambda: _replay(recording, Replay), failure.promise).shrink(tape)
+    telling = _replay(recording, Telling)
+    violation = telling.play(tape)
+    if violation is not None:
+        failure = replace(failure, text=violation.text)
+    return Story(
+        failure, settings, len(tape), _header(protocol, failure, settings, telling), telling.events
+    )
+
+
+def record(protocol: Protocol, seed: int, settings: Settings) -> tuple[Header, list[TraceEvent]]:
+    """Run one seed and return its whole trace, whether it fails or not."""
+    recording = build(protocol, seed, settings, Recording)
+    assert isinstance(recording, Recording)
+    violation = conduct(protocol, recording, settings)
+    telling = _replay(recording, Telling)
+    replayed = telling.play(recording.tape)
+    assert violation is None or violation.promise == "Liveness" or replayed is not None
+    promise = violation.promise if violation else ""
+    return _header(protocol, Failure(seed, promise, "", 0), settings, telling), telling.events
+
+
+def narrow(protocol: Protocol, failure: Failure, settings: Settings) -> tuple[Failure, Settings]:
+    """Return narrower settings with which the seed still fails: fewer faults, clients and steps.
+
+    For what only whole runs show, such as that the cluster never recovers.
+    """
+
+    def proposals() -> Iterator[Settings]:
+        for fault in settings.faults:
+            yield replace(settings, faults=tuple(f for f in settings.faults if f != fault))
+        yield replace(settings, clients=1)
+        yield replace(settings, steps=settings.steps // 2)
+
+    progress = True
+    while progress:
+        progress = False
+        for proposal in proposals():
+            again = simulate(protocol, failure.seed, proposal).failure
+            if again is not None and again.promise == failure.promise:
+                failure, settings, progress = again, proposal, True
+    return failure, settings
+
+
+def _replay(recording: Recording, kind: type[Replay]) -> Any:
+    return kind(
+        list(recording.hosts),
+        recording.make,
+        [type(promise)() for promise in recording.promises],
+        recording.workload,
+        recording.liars,
+    )
+
+
+def _header(protocol: Protocol, failure: Failure, settings: Settings, world: Replay) -> Header:
+    return Header(
+        protocol=protocol.name,
+        source="simulator",
+        nodes=tuple(world.hosts),
+        seed=failure.seed,
+        settings=settings.told(),
+        replay=settings.command(protocol.name, failure.seed),
+        promise=failure.promise,
+    )
+
+
+HIDDEN = frozenset({"send", "sync", "note", "heal", "partition"})
+"""Events that a short story leaves out: a send shows where it arrives."""
+
+
+def _line(event: TraceEvent) -> str:
+    if event.kind in HIDDEN:
+        return ""
+    where = f"n{event.node}" if event.node else "  "
+    who = f" from n{event.peer}" if event.peer else ""
+    what = _short(event.what)
+    text = (
+        f"  {event.i:4}  {event.t / 1000:10.3f} ms  {where}  {event.kind}{who} {what} {event.text}"
+    )
+    changes = ", ".join(f"{name}={_short(value)}" for name, value in (event.patch or {}).items())
+    return text.rstrip() + (f"\n        {'':16}      {changes}" if changes else "")
+
+
+def _short(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case {"type": kind, **fields}:
+            inside = ", ".join(f"{name}={_short(item)}" for name, item in fields.items())
+            return f"{kind}({inside})"
+        case {"keep": keep, "items": items}:
+            return f"[..{keep}] + {_short(items)}"
+        case dict():
+            return " ".join(f"{name}={_short(item)}" for name, item in value.items())
+        case list():
+            text = ", ".join(_short(item) for item in value)
+            return f"[{text if len(text) < 120 else text[:117] + '...'}]"
+    return str(value)
