@@ -47,7 +47,7 @@ def _option(text: str) -> tuple[str, Any]:
 @click.option("--faults", default="all", show_default=True, help="Names and groups; -name removes.")
 @click.option("--nodes", type=click.IntRange(1), help="Voters at the start; drawn if not given.")
 @click.option("--clients", type=click.IntRange(0), help="Drawn if not given.")
-@click.option("--steps", type=click.IntRange(1), help="Events before everything is healed.")
+@click.option("--steps", type=click.IntRange(1), help="Steps before everything heals.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; all cores if not given.")
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="Protocol's options.")
 def command(
@@ -119,7 +119,7 @@ def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
 def _rates(tally: Tally, began: float) -> str:
     took = max(time.monotonic() - began, 1e-9)
     return (
-        f"{tally.seeds / took:,.0f} seeds/s  {tally.steps / took:,.0f} events/s  "
+        f"{tally.seeds / took:,.0f} seeds/s  {tally.events / took:,.0f} events/s  "
         f"{len(tally.failures)} failures"
     )
 
@@ -128,7 +128,7 @@ def _summary(console: Any, name: str, tally: Tally, began: float) -> None:
     clean = tally.seeds - len(tally.failures)
     mark = "✘" if tally.failures else "✔"
     console.print(
-        f"{mark} {clean:,} of {tally.seeds:,} seeds clean: {tally.steps:,} events, "
+        f"{mark} {clean:,} of {tally.seeds:,} seeds clean: {tally.events:,} events, "
         f"{tally.served:,} operations served, {tally.virtual_ms / 3_600_000:,.1f} virtual hours; "
         f"{_rates(tally, began)}",
         highlight=False,

@@ -22,6 +22,7 @@ class Tally:
 
     seeds: int = 0
     steps: int = 0
+    events: int = 0
     served: int = 0
     virtual_ms: int = 0
     failures: list[Failure] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Tally:
         """Count one seed."""
         self.seeds += 1
         self.steps += outcome.steps
+        self.events += outcome.events
         self.served += outcome.served
         self.virtual_ms += outcome.virtual_ms
         if outcome.failure is not None:

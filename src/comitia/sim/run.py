@@ -28,7 +28,7 @@ class Settings:
     """Voters at the start; None: drawn."""
     clients: int | None = None
     steps: int = DEFAULT_STEPS
-    """Events until everything is healed."""
+    """Steps until everything is healed."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the protocol."""
     workload: Callable[[], Workload] = Registers
@@ -70,7 +70,7 @@ class Failure:
     step: int
 
     def __str__(self) -> str:
-        return f"seed {self.seed}: {self.promise} after {self.step} events: {self.text}"
+        return f"seed {self.seed}: {self.promise} after {self.step} steps: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ class Outcome:
 
     seed: int
     steps: int
+    """Steps of nodes."""
+    events: int
+    """Everything that happened: steps, and what was lost, late, in vain or between clients."""
     served: int
     """Operations of clients that were answered."""
     virtual_ms: int
@@ -112,8 +115,8 @@ def simulate(protocol: Protocol, seed: int, settings: Settings | None = None) ->
     settings = settings or Settings()
     sim = build(protocol, seed, settings)
     violation = conduct(protocol, sim, settings)
-    failure = violation and Failure(seed, violation.promise, violation.text, sim.steps)
-    return Outcome(seed, sim.steps, sim.ledger.done, sim.time // 1000, failure)
+    failure = Failure(seed, violation.promise, violation.text, sim.steps) if violation else None
+    return Outcome(seed, sim.steps, sim.events, sim.ledger.done, sim.time // 1000, failure)
 
 
 def conduct(protocol: Protocol, sim: Simulation, settings: Settings) -> Violation | None:

@@ -28,6 +28,9 @@ from comitia.sim.world import Make, World
 LIVENESS_BOUND: Final = 200
 """After healing, everything must be served within this many times the cluster's patience."""
 
+STEPS_BOUND: Final = 100_000
+"""And within this many steps, for clusters that are busy without time passing."""
+
 FALLBACK_PATIENCE_MS: Final = 300
 """The patience of nodes that set no timer when they start."""
 
@@ -51,7 +54,7 @@ class Simulation(World):
         self.adversary = adversary
         self.seed, self.plan = seed, plan
         self.heap: list[tuple[Any, ...]] = []
-        self.number = 0
+        self.number = self.events = 0
         self.dice = Dice(seed, "network")
         self.client_dice = Dice(seed, "clients")
         self.unit = 0
@@ -93,10 +96,13 @@ class Simulation(World):
         self.chaos.begin()
 
     def run(self, steps: int) -> None:
-        """Handle events until `steps` have been handled."""
+        """Handle events until nodes have taken `steps` steps, or nothing but noise happens."""
         heap, stopped = self.heap, self.stopped
         until = self.steps + steps
-        while self.steps < until:
+        quiet = 1_000 + 20 * steps
+        while self.steps < until and quiet:
+            quiet -= 1
+            self.events += 1
             event = heappop(heap)
             self.time = event[0]
             kind, host = event[2], event[3]
@@ -354,7 +360,10 @@ class Simulation(World):
         `members` returns whom the cluster consists of, where that changes.
         """
         core, since = self.chaos.heal(), self.time
+        steps = self.steps
         while self.time - since <= LIVENESS_BOUND * 1000 * self.unit:
+            if self.steps - steps > STEPS_BOUND:
+                break  # busy, and getting nowhere
             self.run(20)
             if "membership" in self.plan.faults:
                 core = list(members() or core)

@@ -11,7 +11,7 @@ from comitia.kernel import Protocol
 from comitia.sim.replay import Replay
 from comitia.sim.run import Failure, Settings, build, conduct, simulate
 from comitia.sim.shrink import Shrinker
-from comitia.sim.tape import Input, Recording
+from comitia.sim.tape import Recording
 from comitia.sim.telling import Telling
 
 TAIL = 25
