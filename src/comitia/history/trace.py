@@ -68,6 +68,8 @@ class TraceEvent(msgspec.Struct, omit_defaults=True):
     """The message, request, timer or operation."""
     patch: dict[str, Any] | None = None
     """The attributes of the node that the step changed, with their new values."""
+    view: dict[str, Any] | None = None
+    """What of the node's `View` the step changed: role, epoch, leader, last, committed, voters."""
     text: str = ""
 
 

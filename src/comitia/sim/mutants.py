@@ -11,7 +11,6 @@ def test_every_mutant_is_killed(mutant):
 """
 
 from __future__ import annotations
-
 import __future__
 
 import inspect

@@ -28,7 +28,7 @@ from comitia.sim.world import Make, World
 LIVENESS_BOUND: Final = 200
 """After healing, everything must be served within this many times the cluster's patience."""
 
-STEPS_BOUND: Final = 100_000
+STEPS_BOUND: Final = 20_000
 """And within this many steps, for clusters that are busy without time passing."""
 
 FALLBACK_PATIENCE_MS: Final = 300

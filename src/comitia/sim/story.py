@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from comitia.history.trace import Header, TraceEvent
@@ -13,6 +14,7 @@ from comitia.sim.run import Failure, Settings, build, conduct, simulate
 from comitia.sim.shrink import Shrinker
 from comitia.sim.tape import Recording
 from comitia.sim.telling import Telling
+from comitia.sim.world import World
 
 TAIL = 25
 """So many steps of a story are shown, when shrinking did not get below."""
@@ -36,7 +38,7 @@ class Story:
     def lines(self) -> Iterator[str]:
         """The story for people: one line a step, what it changed, and what went wrong."""
         failure = self.failure
-        yield f"{failure.promise} is broken by seed {failure.seed}, after {failure.step} events"
+        yield f"{failure.promise} is broken by seed {failure.seed}, after {failure.step} steps"
         told = [line for event in self.events if (line := _line(event))]
         if self.header.promise != "Liveness":
             yield f"shrunk to {self.steps} steps:"
@@ -58,8 +60,8 @@ def story(protocol: Protocol, failure: Failure, settings: Settings) -> Story:
     assert found is not None and found.promise == failure.promise, "the same seed, the same run"
     tape = recording.tape
     if failure.promise != "Liveness":
-        tape = Shrinker(lambda: _replay(recording, Replay), failure.promise).shrink(tape)
-    telling = _replay(recording, Telling)
+        tape = Shrinker(partial(_replay, recording, Replay), failure.promise).shrink(tape)
+    telling: Telling = _replay(recording, partial(Telling, view=protocol.view))
     violation = telling.play(tape)
     if violation is not None:
         failure = replace(failure, text=violation.text)
@@ -73,7 +75,7 @@ def record(protocol: Protocol, seed: int, settings: Settings) -> tuple[Header, l
     recording = build(protocol, seed, settings, Recording)
     assert isinstance(recording, Recording)
     violation = conduct(protocol, recording, settings)
-    telling = _replay(recording, Telling)
+    telling: Telling = _replay(recording, partial(Telling, view=protocol.view))
     replayed = telling.play(recording.tape)
     assert violation is None or violation.promise == "Liveness" or replayed is not None
     promise = violation.promise if violation else ""
@@ -102,7 +104,7 @@ def narrow(protocol: Protocol, failure: Failure, settings: Settings) -> tuple[Fa
     return failure, settings
 
 
-def _replay(recording: Recording, kind: type[Replay]) -> Any:
+def _replay(recording: Recording, kind: Callable[..., World]) -> Any:
     return kind(
         list(recording.hosts),
         recording.make,
@@ -131,28 +133,25 @@ HIDDEN = frozenset({"send", "sync", "note", "heal", "partition"})
 def _line(event: TraceEvent) -> str:
     if event.kind in HIDDEN:
         return ""
-    where = f"n{event.node}" if event.node else "  "
+    where = f"n{event.node}" if event.node else ""
     who = f" from n{event.peer}" if event.peer else ""
-    what = _short(event.what)
-    text = (
-        f"  {event.i:4}  {event.t / 1000:10.3f} ms  {where}  {event.kind}{who} {what} {event.text}"
-    )
-    changes = ", ".join(f"{name}={_short(value)}" for name, value in (event.patch or {}).items())
-    return text.rstrip() + (f"\n        {'':16}      {changes}" if changes else "")
+    what = "" if event.what is None else " " + short(event.what)
+    text = f"{event.t / 1000:10.1f} ms  {where:3} {event.kind}{who}{what} {event.text}".rstrip()
+    changes = " ".join(f"{name}={short(value)}" for name, value in (event.view or {}).items())
+    return text + (f"  => {changes}" if changes else "")
 
 
-def _short(value: Any) -> str:
+def short(value: Any, width: int = 60) -> str:
+    """Return a value of a trace as people write it, lists cut at `width` columns."""
     match value:
         case None:
             return "-"
         case {"type": kind, **fields}:
-            inside = ", ".join(f"{name}={_short(item)}" for name, item in fields.items())
+            inside = ", ".join(f"{name}={short(item)}" for name, item in fields.items())
             return f"{kind}({inside})"
-        case {"keep": keep, "items": items}:
-            return f"[..{keep}] + {_short(items)}"
         case dict():
-            return " ".join(f"{name}={_short(item)}" for name, item in value.items())
+            return " ".join(f"{name}={short(item)}" for name, item in value.items())
         case list():
-            text = ", ".join(_short(item) for item in value)
-            return f"[{text if len(text) < 120 else text[:117] + '...'}]"
+            text = ", ".join(short(item) for item in value)
+            return f"[{text if len(text) <= width else text[: width - 3] + '...'}]"
     return str(value)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from comitia.history.trace import TraceEvent, patch, plain
-from comitia.kernel import Message, NodeId, Request, Slot, Timer
+from comitia.kernel import Message, NodeId, Request, Slot, Timer, View
 from comitia.sim.host import Host, Received
 from comitia.sim.ledger import Violation
 from comitia.sim.replay import Replay
 from comitia.sim.tape import Input
 from comitia.sim.workload import Op
 
+SHOWN = ("role", "epoch", "leader", "last", "committed", "voters", "learners")
+
 
 class Telling(Replay):
     """A replay with a trace."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any, view: Callable[[Any], View]) -> None:
         super().__init__(*arguments)
+        self.view = view
+        self.views: dict[NodeId, dict[str, Any]] = {}
         self.events: list[TraceEvent] = []
         self.step: int | None = None
         """The event that is happening; what is sent and delivered meanwhile is because of it."""
@@ -46,7 +50,12 @@ class Telling(Replay):
     def _end(self, host: Host, before: dict[str, Any]) -> None:
         assert self.step is not None
         if host.node is not None:
-            self.events[self.step].patch = patch(before, vars(host.node)) or None
+            event = self.events[self.step]
+            event.patch = patch(before, vars(host.node)) or None
+            was, now = self.views.get(host.id, {}), plain(self.view(host.node))
+            shown = {name: now[name] for name in SHOWN if now[name] != was.get(name)}
+            event.view = shown or None
+            self.views[host.id] = now
         self.step = None
 
     def _sent_at(self, src: NodeId, to: NodeId, message: Any) -> int | None:
@@ -96,6 +105,7 @@ class Telling(Replay):
         lost = len(host.pending) - survive
         text = f"{lost} writes were not on disk yet" if lost else ""
         self.tell("crash", host.id, text=text)
+        self.views.pop(host.id, None)
         super().crash(host, survive)
 
     def forget(self, host: Host) -> None:
