@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from comitia.kernel.codec import Codec
@@ -30,5 +30,7 @@ class Protocol:
     """
     promises: tuple[Callable[[], Promise], ...]
     view: Callable[[Any], View]
+    stress: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """Values of options under which rare paths are common; a simulator draws among them."""
     models: tuple[Callable[..., Model], ...] = ()
     """Bounded models, see `comitia.kernel.model`; the first is the one people check by default."""

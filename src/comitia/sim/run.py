@@ -95,8 +95,11 @@ def build(
     dice = Dice(seed, "plan")
     sizes = DEFAULT_SIZES if settings.nodes is None else (settings.nodes,)
     plan = draw_plan(dice, settings.faults, sizes, settings.clients)
+    drawn = {name: dice.choose(values) for name, values in sorted(protocol.stress.items())}
+    if dice.below(2):
+        drawn = {}  # production's options are tested as well
     make: Callable[[NodeId], Node] = partial(
-        _make, protocol.make, tuple(range(1, plan.voters + 1)), dict(settings.options)
+        _make, protocol.make, tuple(range(1, plan.voters + 1)), {**drawn, **settings.options}
     )
     promises = [promise() for promise in protocol.promises]
     # The law of values costs more than everything else: one seed in 64 checks it.

@@ -47,6 +47,14 @@ PROTOCOL = Protocol(
     make=make,
     promises=PROMISES,
     view=view,
+    stress={
+        "trailing_entries": (0, 1, 10, 4096),
+        "max_inflight": (1, 2, 64),
+        "max_append_bytes": (1, 20, 1 << 20),
+        "max_uncommitted": (2, 4096),
+        "reads": ("lease", "index"),
+        "pre_vote": (True, True, False),
+    },
 )
 
 __all__ = ["PROTOCOL", "Configuration", "Entry", "Options", "Raft", "Snapshot", "Tally", "make"]
