@@ -111,11 +111,13 @@ def test_a_follower_asks_the_leader_and_answers_its_own_clients(reads: str) -> N
     assert world.answer(1) == 2
 
 
-def test_a_followers_lost_question_is_asked_again_with_the_next_heartbeat() -> None:
+def test_a_followers_lost_question_is_asked_again() -> None:
     world = led()
     world.read(2, 1, settle=False)
     assert len(world.lose(ReadIndex)) == 1
     world.beat(1)
+    assert world.answers == []
+    world.fire(2, "ask")
     assert world.answer(1) == 1
 
 

@@ -66,7 +66,6 @@ class Election(State):
         self.heard_round = round
         self.leader_heard = True
         self.restart_election_timer(out)
-        self.ask_again()
 
     # Section 3.4: a timeout without a leader.
 

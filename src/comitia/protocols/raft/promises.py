@@ -174,24 +174,25 @@ class CommittedNeverLost(Committed):
 class StateMachineSafety(Promise):
     """No two servers ever apply different values at one index; each applies all in order."""
 
-    def __init__(self) -> None:
-        self.values: Map[Slot, bytes] = Map()
-        self.next: Map[NodeId, Slot] = Map()
-
     watch: ClassVar[tuple[str, ...]] = ("snapshot",)
 
+    def __init__(self) -> None:
+        self.values: Map[Slot, bytes] = Map()
+        self.applied: Map[NodeId, Slot] = Map()
+        self.snapshots: Map[NodeId, Slot] = Map()
+
     def on_step(self, node: Raft, nodes: Nodes) -> None:
-        if node.snapshot.index >= self.next.get(node.id, 1):  # installed
-            self.next = self.next.set(node.id, node.snapshot.index + 1)
+        self.snapshots = self.snapshots.set(node.id, node.snapshot.index)
 
     def on_restart(self, node: Node) -> None:
         assert isinstance(node, Raft)
-        self.next = self.next.set(node.id, node.snapshot.index + 1)
+        self.applied = self.applied.set(node.id, node.snapshot.index)
 
     def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        if slot != (expected := self.next.get(node, 1)):
-            raise Broken(f"n{node} delivered {slot} where {expected} was due")
-        self.next = self.next.set(node, slot + 1)
+        applied, snapshot = self.applied.get(node, 0), self.snapshots.get(node, 0)
+        if slot != applied + 1 and not applied < snapshot == slot - 1:
+            raise Broken(f"n{node} delivered {slot} after {applied}, its snapshot being {snapshot}")
+        self.applied = self.applied.set(node, slot)
         known = self.values.get(slot)
         if known is None:
             self.values = self.values.set(slot, value)

@@ -33,13 +33,16 @@ class Reads(State):
     """When a read may be served."""
 
     def on_read(self, request: Read, out: Out) -> None:
-        if len(self.asked) + len(self.confirming) >= MAX_WAITING:
+        if self.is_full():
             out.refuse(request, "too many reads are waiting")
         elif self.role == LEADER:
             self.confirm(request, out)
         else:
             self.sequence += 1
             self.asked = (*self.asked, (self.sequence, request))
+
+    def is_full(self) -> bool:
+        return len(self.asked) + len(self.confirming) >= MAX_WAITING
 
     # The leader.
 
@@ -95,7 +98,8 @@ class Reads(State):
                 out.refuse(dropped.question, reason)
 
     def on_read_index(self, src: NodeId, message: ReadIndex, out: Out) -> None:
-        if self.role == LEADER and message.term == self.current_term:
+        # One that finds no room is asked again later.
+        if self.role == LEADER and message.term == self.current_term and not self.is_full():
             self.confirm(Asked(src, message.incarnation, message.sequence), out)
 
     # Leases.
@@ -119,9 +123,10 @@ class Reads(State):
             self.sequence_sent = self.sequence
             question = ReadIndex(self.current_term, self.incarnation, self.sequence)
             out.send(self.leader_id, question)
+            out.set_timer("ask", after=(2 * self.options.heartbeat_ms,) * 2)
 
-    def ask_again(self) -> None:
-        """A question or its answer may be lost: the next turn repeats what is not answered."""
+    def on_ask_timeout(self, out: Out) -> None:
+        """A question or its answer may be lost: this turn repeats what is not answered."""
         if self.asked:
             self.sequence_sent = self.asked[0][0] - 1
 
@@ -131,7 +136,7 @@ class Reads(State):
             for _, read in waiting:
                 self.confirm(read, out)
         else:
-            self.ask_again()
+            self.on_ask_timeout(out)
 
     def on_read_index_response(self, src: NodeId, message: ReadIndexResponse, out: Out) -> None:
         """The answer serves every read asked before the question: it holds at a later moment."""

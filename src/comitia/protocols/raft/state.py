@@ -203,7 +203,3 @@ class State(Replica):
     def may_stand(self) -> bool:
         """Membership: may this server be needed as a leader?"""
         raise NotImplementedError
-
-    def ask_again(self) -> None:
-        """Reads: a question to the leader may have been lost."""
-        raise NotImplementedError
