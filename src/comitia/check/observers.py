@@ -39,7 +39,7 @@ class Observers:
         self._memories: list[Numbers[Any]] = [Numbers() for _ in first]
         self._promises: list[list[Promise]] = [[] for _ in first]
         self._records: Numbers[tuple[int, ...]] = Numbers()
-        self.first = self._record(first)
+        self.first = self.record(first)
         """The record at the start."""
         self._louds: Numbers[tuple[tuple[Any, ...], tuple[int, ...]]] = Numbers()
         self._verdicts: dict[Any, int | Violation] = {}
@@ -70,7 +70,8 @@ class Observers:
         numbers = self._records.values[record]
         return [self._promises[which][number] for which, number in enumerate(numbers)]
 
-    def _record(self, promises: Sequence[Promise]) -> int:
+    def record(self, promises: Sequence[Promise]) -> int:
+        """Return the number of the record that these promises form."""
         return self._records.number(tuple(self._keep(k, p) for k, p in enumerate(promises)))
 
     def loud(
@@ -132,4 +133,4 @@ class Observers:
                     getattr(promise, f"on_{hook}")(*what)
         except (Broken, AssertionError) as broken:
             return Violation(type(promise).__name__, str(broken))
-        return self._record(promises)
+        return self.record(promises)

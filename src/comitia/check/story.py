@@ -12,7 +12,8 @@ from comitia.check.space import State, Violation
 from comitia.kernel import Node, NodeId
 
 if TYPE_CHECKING:
-    from comitia.check.world import Move, World
+    from comitia.check.cast import Move
+    from comitia.check.world import World
 
 
 @dataclass(frozen=True)
