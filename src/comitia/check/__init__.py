@@ -18,16 +18,19 @@ from comitia.check.report import Limits, OnProgress, Outcome, Progress, Report
 from comitia.check.space import Space, Violation
 from comitia.check.story import Beat, Story
 from comitia.check.system import System, SystemSpace
+from comitia.check.walk import DepthFirst, RandomWalks, depth_first, random_walks
 from comitia.check.world import World
 from comitia.kernel import Model, Promise
 
 __all__ = [
     "Beat",
     "BreadthFirst",
+    "DepthFirst",
     "Limits",
     "OnProgress",
     "Outcome",
     "Progress",
+    "RandomWalks",
     "Report",
     "Space",
     "Story",
@@ -36,6 +39,8 @@ __all__ = [
     "Violation",
     "World",
     "breadth_first",
+    "depth_first",
+    "random_walks",
     "space_of",
 ]
 

@@ -62,8 +62,12 @@ class Space(Protocol):
         owes nothing to fairness (a crash, a loss).
         """
 
-    def story(self, path: list[State], violation: Violation | None) -> Any:
-        """Return the run through the states of `path`, which starts in an initial state.
+    def cautions(self) -> list[str]:
+        """Return what a person should know about the verdict."""
 
-        `violation`, when given, happened in the step that follows the last state.
+    def story(self, path: list[State], violation: Violation, again: int | None = None) -> Any:
+        """Return the run through the states of `path`, which starts in an initial state, and the
+        step that commits `violation`, if it has an action.
+
+        `again`: the run goes round for ever, from the step that leads to path[again].
         """

@@ -102,10 +102,15 @@ class Story:
         return len(self.beats)
 
 
-def tell(world: World, path: Sequence[State], violation: Violation | None) -> Story:
-    """Return the run through the states of `path`, and the step that commits `violation`."""
+def tell(
+    world: World, path: Sequence[State], violation: Violation, again: int | None = None
+) -> Story:
+    """Return the run through the states of `path`, and the step that commits `violation`.
+
+    `again`: the run goes round for ever, from the step that leads to path[again].
+    """
     beats = [_start(world, index) for index in range(len(world.ids))]
-    broken = f"{violation.property}: {violation.reason}" if violation else ""
+    broken = f"{violation.property}: {violation.reason}"
     if not path:
         return Story(tuple(beats), broken)
     state = world.start()
@@ -118,9 +123,10 @@ def tell(world: World, path: Sequence[State], violation: Violation | None) -> St
                 break
         else:
             raise AssertionError("the path is no run of this model")
-    if violation is not None and violation.action is not None:
+    if violation.action is not None:
         beats.append(_guilty(world, path[-1], state, violation))
-    return Story(tuple(beats), broken)
+    # The beats of the starts come first, and path[0] has no beat of its own.
+    return Story(tuple(beats), broken, None if again is None else len(world.ids) + again - 1)
 
 
 def _guilty(world: World, last: State, state: State, violation: Violation) -> Beat:

@@ -112,11 +112,16 @@ class SystemSpace:
             for label, after in self.system.next(self.unpack(state))
         ]
 
-    def story(self, path: list[State], violation: Violation | None) -> list[tuple[Any, Any]]:
+    def cautions(self) -> list[str]:
+        return []
+
+    def story(
+        self, path: list[State], violation: Violation, again: int | None = None
+    ) -> list[tuple[Any, Any]]:
         """Return (label, state) for every state of the run; the first has the label None."""
         starts = [first for first in self._first if self.system.within(first)]
         if not path:
-            assert violation is not None and violation.action is not None
+            assert violation.action is not None
             return [(None, starts[violation.action])]
         state = next(first for first in starts if self.pack(first) == path[0])
         told: list[tuple[Any, Any]] = [(None, state)]
@@ -125,7 +130,7 @@ class SystemSpace:
             steps = self._steps(state)
             label, state = next(step for step in steps if self.pack(step[1]) == key)
             told.append((label, state))
-        if violation is not None and violation.action is not None:
+        if violation.action is not None:
             bad = self.expand(path[-1])[violation.action]
             told.append(next(step for step in self._steps(state) if self.pack(step[1]) == bad))
         return told

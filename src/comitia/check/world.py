@@ -157,8 +157,15 @@ class World(Cast):
         except Violation:
             return None
 
-    def story(self, path: list[State], violation: Violation | None) -> Story:
-        return tell(self, path, violation)
+    def cautions(self) -> list[str]:
+        return [
+            f"n{place.id} reads its clock, which stands still in a model: leases are not checked"
+            for place in self.places
+            if place.read_clock
+        ]
+
+    def story(self, path: list[State], violation: Violation, again: int | None = None) -> Story:
+        return tell(self, path, violation, again)
 
     def _affordable(self, index: int, seat: int, budget: int) -> tuple[Move, ...]:
         crashes, stops = self._deaths[index][seat]
