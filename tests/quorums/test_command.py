@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,19 @@ def test_a_wrong_call_exits_with_2_and_says_why(arguments: tuple[str, ...], why:
 
 def test_a_correct_byzantine_system_passes_its_check() -> None:
     assert run("analyze", "choose(4, a, b, c, d, e)", "--dissemination", "1").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [("highspy", ("analyze", "a")), ("matplotlib.figure", ("analyze", "a", "--plot", "p.svg"))],
+)
+def test_a_missing_extra_is_told_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch, module: str, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "pip install 'comitia[quorums]'" in result.output
 
 
 def test_search_finds_the_grid_of_four() -> None:

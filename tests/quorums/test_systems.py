@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,6 +121,10 @@ def test_systems_are_values_and_take_any_kind_of_set(build: type[QuorumSystem]) 
     assert hash(one) == hash(other)
     assert one != Majority((8, 9))
     assert repr(one) == repr(other)
+    sent = pickle.loads(pickle.dumps(one))  # noqa: S301  (as campaigns do)
+    assert sent == one
+    assert hash(sent) == hash(one)
+    assert sent.is_write_quorum({1, 2, 3, 4})
     for who in ({1, 2, 3, 4}, frozenset((1, 2, 3, 4)), dict.fromkeys((1, 2, 3, 4)).keys()):
         assert one.is_write_quorum(who)
     assert not one.is_write_quorum({99})

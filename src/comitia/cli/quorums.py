@@ -108,7 +108,17 @@ def _known(name: str, ids: Mapping[str, int]) -> int:
     return ids[name]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Verbs(click.Group):
+    """Says what to install when the extra `quorums` is missing."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as missing:
+            raise click.ClickException(str(missing)) from missing
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Quorum systems: what they bear, what they withstand, which is best.
 

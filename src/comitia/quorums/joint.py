@@ -46,7 +46,7 @@ class Joint:
         return isinstance(other, Joint) and (self.old, self.new) == (other.old, other.new)
 
     def __hash__(self) -> int:
-        return hash((Joint, self.old, self.new))
+        return hash((self.old, self.new))
 
     def __repr__(self) -> str:
         return f"Joint({self.old!r}, {self.new!r})"

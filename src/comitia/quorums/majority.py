@@ -44,7 +44,7 @@ class Majority:
         return isinstance(other, Majority) and self.members == other.members
 
     def __hash__(self) -> int:
-        return hash((Majority, self.members))
+        return hash(self.members)
 
     def __repr__(self) -> str:
         return f"Majority({self.members})"

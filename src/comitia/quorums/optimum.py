@@ -28,7 +28,9 @@ class Goal:
     latency_limit: Fraction | None = None
     network_limit: Fraction | None = None
     failures: int = 0
-    """Ask so many members that any `failures` of them may fail without asking again."""
+    """Ask so many members that any `failures` of them may fail without asking again: one of the
+    least such sets, never more.
+    """
 
     def value(self, strategy: Strategy, system: ExpressedSystem, workload: Workload) -> Number:
         """What `strategy` makes of the objective."""

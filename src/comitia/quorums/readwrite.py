@@ -47,7 +47,7 @@ class ReadWrite:
         self.members = tuple(sorted({*reads.members, *writes.members}))
         if not self.members:
             raise ValueError("a quorum system has at least one member")
-        self._hash = hash((ReadWrite, reads, writes))
+        self._hash = hash((reads, writes))
         # Bound once: protocols ask on every vote.
         self.is_read_quorum = reads.holds
         self.is_write_quorum = writes.holds

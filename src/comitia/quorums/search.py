@@ -65,7 +65,7 @@ def search(
     """Look at every system once; yield each that is better than all before, else None.
 
     Only systems whose reads and writes survive any `survive` failures count.  The caller decides
-    how long to go on: the iterator does bounded work a step.
+    how long to go on: a step is one system, and flat systems come first.
     """
     best: Number | None = None
     for reads in systems(kinds_of(members, workload)):
