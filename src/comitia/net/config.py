@@ -5,13 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from comitia.net.book import Address
 
-READS = ("lease", "index", "stale")
+Reads = Literal["lease", "index", "stale"]
 
 
 class ConfigError(ValueError):
@@ -26,7 +26,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     node: int = 1
     protocol: str = "raft"
     data: str = "comitia-data/n1"
-    reads: str = "lease"
+    reads: Reads = "lease"
     """lease and index are linearizable; stale answers from whatever this node has applied."""
     redis: str = "127.0.0.1:7001"
     peer: str = "127.0.0.1:7101"
@@ -39,8 +39,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
     options: dict[str, int | bool | str] = {}
     """The protocol's own."""
-    log: str = "text"
-    log_level: str = "info"
+    log: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def founders(self) -> dict[int, Address]:
         """Return the founding members; of a cluster of one when none are named."""
@@ -61,12 +61,6 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise ConfigError(f"node: {self.node} is no number of a node: 1, 2, 3, ...")
         if not 0 < len(self.cluster) <= 64:
             raise ConfigError("cluster: want a name of 1 to 64 characters")
-        if self.reads not in READS:
-            raise ConfigError(f"reads: {self.reads!r} is none of {', '.join(READS)}")
-        if self.log not in ("text", "json"):
-            raise ConfigError(f"log: {self.log!r} is neither text nor json")
-        if self.log_level not in ("debug", "info", "warning", "error"):
-            raise ConfigError(f"log_level: {self.log_level!r} is no level")
         for setting in ("redis", "peer", "http"):
             self.address(setting, getattr(self, setting))
         self.founders()

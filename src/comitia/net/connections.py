@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -67,8 +67,8 @@ class Inbound(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self.transport = transport = cast(asyncio.Transport, transport)
         no_delay(transport)
         if len(self._links.strangers) >= STRANGERS:
             transport.abort()
@@ -149,8 +149,8 @@ class Outbound(asyncio.Protocol):
         self.heard_s = asyncio.get_running_loop().time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        self.transport = transport = cast(asyncio.Transport, transport)
         no_delay(transport)
         transport.write(
             frames.frame(frames.HELLO, self._links.greet(self._peer, self._links.nonce))
