@@ -34,7 +34,9 @@ class PortTaken(Exception):
 class Front(Protocol):
     """The service of a node: its application, and the doors that clients come in by."""
 
-    application: Application
+    @property
+    def application(self) -> Application:
+        """What the host runs its node for."""
 
     async def open(self, host: Host, listen: socket.socket) -> None:
         """The host runs: serve clients on `listen`."""
