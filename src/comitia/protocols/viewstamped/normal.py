@@ -98,13 +98,17 @@ class NormalOperation(State):
         self.note_prepared(src, message.op_number, out)
 
     def note_prepared(self, src: NodeId, op_number: int, out: Out) -> None:
-        """Step 5: committed once f backups (and the primary's own disk) hold it and all before."""
+        """Step 5: `src` holds everything up to `op_number`, on disk."""
         if src == self.id:
             self.view_is_durable = True
         if op_number <= self.prepared.get(src, -1):
             return
         assert op_number <= self.op_number, "a backup is ahead of its primary"
         self.prepared = self.prepared.set(src, op_number)
+        self.advance_commit_number(out)
+
+    def advance_commit_number(self, out: Out) -> None:
+        """Step 5: committed once f backups (and the primary's own disk) hold it and all before."""
         # Counted by distinct member; whoever is warming up (section 7.2) is none.
         reached = sorted(self.prepared.get(n, 0) for n in self.group.configuration)
         self.execute(reached[-self.quorum.size], out)

@@ -46,9 +46,14 @@ class Reconfiguration(Reads):
     def order_when_warm(self, out: Out) -> None:
         if self.reconfigure is None or self.ordered or not self.is_primary:
             return
-        if all(self.prepared.get(n, -1) >= self.commit_number - WARM for n in self.joining):
+        if not self.cold():
             self.ordered = True
             self.proposed += (Op(members=tuple(sorted(self.reconfigure.voters))),)
+
+    def cold(self) -> tuple[NodeId, ...]:
+        """Return which newcomers have not answered yet, or lag."""
+        warm = self.commit_number - WARM
+        return tuple(n for n in self.joining if n not in self.prepared or self.prepared[n] < warm)
 
     def note_prepared(self, src: NodeId, op_number: int, out: Out) -> None:
         super().note_prepared(src, op_number, out)
@@ -56,8 +61,7 @@ class Reconfiguration(Reads):
 
     def on_warm_up_timer(self, out: Out) -> None:
         if self.reconfigure is not None and not self.ordered:
-            cold = [n for n in self.joining if self.prepared.get(n, -1) < self.commit_number - WARM]
-            names = ", ".join(f"n{n}" for n in cold)
+            names = ", ".join(f"n{n}" for n in self.cold())
             self.end_reconfigure(f"{names} did not catch up; is it running?", out)
 
     def end_reconfigure(self, reason: str, out: Out) -> None:

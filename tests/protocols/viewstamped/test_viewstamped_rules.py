@@ -1,0 +1,515 @@
+"""The rules of Viewstamped Replication Revisited, each as a test, section by section."""
+
+from __future__ import annotations
+
+import pytest
+from hand_world import HandWorld
+
+from comitia.kernel import Compact, Reconfigure, Transfer
+from comitia.protocols.viewstamped import PROTOCOL, InMemoryReplica, Options, ViewstampedReplica
+from comitia.protocols.viewstamped.messages import (
+    DoViewChange,
+    GetState,
+    InstallCheckpoint,
+    NewState,
+    Prepare,
+    PrepareOk,
+    RecoveryResponse,
+    StartView,
+    StartViewChange,
+    View,
+)
+
+
+class VR(HandWorld):
+    """Replicas; n1 is the primary of view 0, n2 of view 1, and so on."""
+
+    def __init__(
+        self, size: int = 3, replica: type[ViewstampedReplica] = ViewstampedReplica, **options: int
+    ) -> None:
+        chosen = Options(**options)
+        super().__init__(PROTOCOL, lambda id, voters: replica(id, voters, chosen), size)
+        self.settle()
+
+    def silence(self, *ids: int) -> None:
+        """These hear nothing of the primary for a whole timeout."""
+        for id in ids:
+            self.fire(id, "silence", settle=False)
+
+    def change_view(self, *ids: int) -> None:
+        """These lose the primary, and the first of them patience."""
+        self.silence(*ids)
+        self.fire(ids[0], "view-change")
+
+    def view(self, id: int) -> int:
+        number: int = self.nodes[id].view.number
+        return number
+
+    def primaries(self) -> list[int]:
+        return [id for id, node in sorted(self.nodes.items()) if node.leader == id]
+
+
+# Section 4.1: normal operation.
+
+
+def test_requests_are_executed_by_all_replicas_in_the_order_of_the_primary() -> None:
+    world = VR()
+    for value in "abc":
+        world.propose(1, value)
+    assert [world.values(id) for id in (1, 2, 3)] == [["a", "b", "c"]] * 3
+
+
+def test_an_op_is_committed_by_f_backups_and_the_disk_of_the_primary_not_by_fewer() -> None:
+    world = VR(size=5)
+    world.propose(1, "a", settle=False)
+    oks = []
+    for prepare in world.find(Prepare):
+        world.deliver(prepare)
+        oks += world.lose(PrepareOk, src=prepare[1])
+    world.settle()
+    assert world.values(1) == []
+    world.deliver(oks[0])
+    assert world.values(1) == []
+    world.deliver(oks[0])  # the same backup again
+    assert world.values(1) == []
+    world.deliver(oks[1])
+    assert world.values(1) == ["a"]
+
+
+def test_the_primary_counts_itself_only_when_its_disk_has_the_op() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    own = world.lose(PrepareOk, src=1, to=1)
+    world.deliver(*world.find(Prepare, to=2))
+    world.deliver(*world.find(PrepareOk, src=2))
+    assert world.values(1) == []
+    world.deliver(*own)
+    assert world.values(1) == ["a"]
+
+
+def test_a_backup_takes_no_op_before_those_it_follows() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    first = world.lose(Prepare, to=2)
+    world.propose(1, "b", settle=False)
+    world.deliver(*world.find(Prepare, to=2))
+    assert world.nodes[2].op_number == 0
+    world.deliver(*first)
+    assert world.nodes[2].op_number == 1
+
+
+def test_a_gap_is_filled_by_state_transfer() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    world.lose(Prepare, to=2)
+    world.settle()
+    world.propose(1, "b")
+    assert world.values(2) == ["a", "b"]
+
+
+def test_a_prepare_that_comes_twice_changes_nothing() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    prepare = world.find(Prepare, to=2)
+    world.settle()
+    world.propose(1, "b")
+    world.deliver(*prepare)
+    world.settle()
+    assert world.values(2) == ["a", "b"]
+
+
+def test_a_prepare_that_was_lost_is_sent_again_by_the_commit_timer() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    world.lose(Prepare)
+    world.settle()
+    world.fire(1, "commit")
+    world.fire(1, "commit")
+    assert world.values(2) == ["a"]
+
+
+def test_a_proposal_to_a_backup_is_refused() -> None:
+    world = VR()
+    world.propose(2, "a")
+    assert [reason for _, _, reason in world.refusals] == ["this replica is not the primary"]
+    assert world.nodes[2].leader == 1
+
+
+def test_an_acknowledgement_of_an_older_view_is_not_counted() -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.change_view(2, 3)
+    assert world.primaries() == [2]
+    world.propose(2, "b", settle=False)
+    world.lose(Prepare)
+    world.settle()
+    world.deliver((3, 2, PrepareOk(View(0, 0), 2)))
+    assert world.values(2) == ["a"]
+
+
+# Section 4.2: view changes.
+
+
+def test_a_silent_primary_is_replaced_and_nothing_committed_is_lost() -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.crash(1)
+    world.change_view(2, 3)
+    assert world.primaries() == [2]
+    world.propose(2, "b")
+    assert world.values(3) == ["a", "b"]
+
+
+def test_a_view_does_not_start_while_a_quorum_hears_the_primary() -> None:
+    world = VR()
+    world.silence(2)
+    world.fire(2, "view-change")
+    assert world.primaries() == [1]
+    assert world.view(2) == 0
+
+
+def test_a_replica_that_was_cut_off_comes_back_into_the_view_it_left() -> None:
+    world = VR()
+    world.isolate(3)
+    world.silence(3)
+    for _ in range(5):
+        world.fire(3, "view-change")
+    world.heal()
+    world.propose(1, "a")
+    assert world.values(3) == ["a"]
+    assert world.view(1) == 0
+
+
+def test_a_primary_gives_up_for_a_member_that_cannot_come_back_to_its_view() -> None:
+    world = VR()
+    world.deliver((3, 1, StartViewChange(View(0, 1))))
+    world.settle()
+    assert world.view(1) == 1
+
+
+def test_the_new_log_is_that_of_the_latest_normal_view_even_if_another_is_longer() -> None:
+    world = VR(size=5)
+    world.isolate(1)
+    for value in "xyz":
+        world.propose(1, value)  # three ops of view 0 that nobody else has
+    world.change_view(2, 3, 4, 5)
+    world.propose(2, "a")
+    world.isolate(2)
+    world.cut -= {(1, n) for n in (3, 4, 5)} | {(n, 1) for n in (3, 4, 5)}
+    world.isolate(5)
+    world.crash(1)
+    world.start(1)
+    world.change_view(3, 4)
+    assert world.primaries() == [2, 3]  # n2 does not know yet
+    assert world.values(4) == ["a"]
+    assert world.nodes[1].op_number == 1
+
+
+def test_uncommitted_ops_that_a_quorum_holds_survive_and_are_committed_in_the_new_view() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    world.deliver(*world.find(Prepare))
+    world.lose()
+    world.crash(1)
+    world.change_view(2, 3)
+    assert world.values(2) == ["a"]
+    assert world.values(3) == ["a"]
+
+
+def test_do_view_change_is_sent_only_when_the_view_is_on_disk() -> None:
+    world = VR()
+    world.crash(1)
+    world.silence(2, 3)
+    node = world.nodes[3]
+    message = StartViewChange(View(0, 1))
+    world.step(3, lambda out: node.on_message(2, message, out), durable=False)
+    assert world.find(DoViewChange, src=3) == []
+    world.start(3)
+    assert world.view(3) == 0
+
+
+def test_a_view_change_that_does_not_end_is_followed_by_another() -> None:
+    world = VR()
+    world.crash(1)
+    world.silence(2, 3)
+    world.fire(3, "view-change", settle=False)
+    while world.view(3) == 0:
+        world.deliver(world.flying[0])
+    world.crash(2)  # the primary of view 1
+    world.start(1)
+    world.settle()
+    world.fire(3, "view-change")
+    assert world.view(3) == 2
+    assert world.primaries() == [3]
+
+
+def test_a_primary_that_restarts_never_goes_on_in_its_view() -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.propose(1, "lost", settle=False, durable=False)  # its PREPAREs left, its disk has nothing
+    assert world.find(Prepare, src=1)
+    world.start(1)
+    world.settle()
+    assert 1 not in world.primaries()
+    assert world.view(1) == 1
+
+
+def test_start_view_carries_only_what_the_receiver_lacks() -> None:
+    world = VR()
+    for number in range(50):
+        world.propose(1, str(number))
+    world.crash(1)
+    world.silence(2, 3)
+    world.fire(2, "view-change", settle=False)
+    sizes = []
+    while world.flying:
+        sizes += [len(m.ops) for _, _, m in world.flying if isinstance(m, StartView | DoViewChange)]
+        world.deliver(world.flying[0])
+    assert sizes
+    assert max(sizes) <= 1
+
+
+# Section 5.2: state transfer.
+
+
+def test_r_vr_state_transfer_nothing_is_dropped_before_new_state_arrives() -> None:
+    world = VR(size=3)
+    world.propose(1, "a", settle=False)
+    world.deliver(*world.find(Prepare, to=3))
+    world.deliver(*world.find(PrepareOk, src=3), *world.find(PrepareOk, src=1))
+    assert world.values(1) == ["a"]  # committed with the help of n3; n2 knows nothing of it
+    world.lose()
+    world.deliver((2, 3, Prepare(View(0, 4), 5, (), 0)))  # n3 learns that a later view exists
+    assert world.nodes[3].status == "state-transfer"
+    assert world.nodes[3].op_number == 1
+    assert world.find(GetState, src=3)
+    assert world.nodes[3].last_normal_view == View(0, 0)
+
+
+def test_a_replica_in_state_transfer_acknowledges_nothing() -> None:
+    world = VR()
+    world.deliver((2, 3, Prepare(View(0, 1), 1, (), 0)))
+    world.lose()
+    world.deliver((2, 3, Prepare(View(0, 1), 1, (), 0)))
+    assert world.find(PrepareOk, src=3) == []
+
+
+def test_a_long_log_comes_in_several_messages() -> None:
+    world = VR(max_message_bytes=4)
+    world.isolate(3)
+    for number in range(20):
+        world.propose(1, f"{number:02}")
+    world.heal()
+    world.fire(1, "commit", settle=False)
+    asked = 0
+    while world.flying:
+        asked += isinstance(world.flying[0][2], GetState)
+        world.deliver(world.flying[0])
+    assert world.values(3) == [f"{number:02}" for number in range(20)]
+    assert asked >= 10
+
+
+def test_a_replica_behind_the_log_is_given_a_checkpoint() -> None:
+    world = VR(trailing_ops=0)
+    world.isolate(3)
+    for value in "abcd":
+        world.propose(1, value)
+    world.ask(1, Compact(3))
+    world.ask(2, Compact(3))
+    world.heal()
+    world.fire(1, "commit", settle=False)
+    seen = False
+    while world.flying:
+        seen = seen or isinstance(world.flying[0][2], InstallCheckpoint)
+        world.deliver(world.flying[0])
+    assert seen
+    assert world.applied[3] == [(3, b"<snapshot>"), (4, b"d")]
+
+
+def test_new_state_of_another_life_is_not_taken() -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.deliver((2, 3, NewState(View(0, 0), 7, (), 7)))
+    assert world.values(3) == ["a"]
+    assert world.nodes[3].op_number == 1
+
+
+# Section 4.3: recovery.
+
+
+def test_a_replica_without_its_log_gets_it_back_from_the_primary() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.propose(1, "a")
+    world.restart(3)
+    assert world.nodes[3].status == "recovering"
+    world.settle()
+    assert world.nodes[3].status == "normal"
+    assert world.values(3) == ["a"]
+
+
+def test_a_recovering_replica_takes_no_part_in_a_view_change() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.restart(3)
+    world.lose()
+    world.deliver((2, 3, StartViewChange(View(0, 1))))
+    assert world.find(StartViewChange, src=3) == []
+    assert world.find(DoViewChange, src=3) == []
+
+
+def test_recovery_needs_the_primary_of_the_latest_view_among_the_answers() -> None:
+    world = VR(size=5, replica=InMemoryReplica)
+    world.propose(1, "a")
+    world.restart(5)
+    world.lose()
+    nonce = world.nodes[5].lifetime
+    for src, view, op_number in ((2, 0, -1), (3, 1, -1), (1, 0, 1)):
+        world.deliver((src, 5, RecoveryResponse(View(0, view), nonce, op_number)))
+    world.deliver(*world.find(GetState, src=5))
+    assert world.nodes[5].status == "recovering"  # n2 leads view 1 and has not answered
+
+
+def test_an_answer_to_an_older_recovery_is_not_counted() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.restart(3)
+    world.lose()
+    for src in (1, 2):
+        world.deliver((src, 3, RecoveryResponse(View(0, 0), 1, 0)))
+    assert world.find(GetState, src=3) == []
+
+
+def test_a_replica_recovers_into_no_view_older_than_one_it_promised_to_enter() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.silence(2, 3)
+    world.fire(3, "view-change", settle=False)
+    while not world.find(DoViewChange, src=3):
+        world.deliver(world.flying[0])
+    world.restart(3)  # it has promised view 1
+    world.lose()
+    nonce = world.nodes[3].lifetime
+    for src, op_number in ((1, 0), (2, -1)):
+        world.deliver((src, 3, RecoveryResponse(View(0, 0), nonce, op_number)))
+    assert world.nodes[3].status == "recovering"
+    assert world.find(GetState, src=3) == []
+
+
+# Section 6.3: reads.
+
+
+def test_a_lease_answers_a_read_at_once_and_ends_before_another_primary_can_exist() -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.fire(1, "commit")
+    world.read(1, 7, settle=False)
+    assert world.answer(7) == 1
+    world.clock[1] += 270_000  # view_change_timeout_ms - clock_drift_ms
+    world.isolate(1)
+    world.read(1, 8)
+    with pytest.raises(KeyError):
+        world.answer(8)
+
+
+def test_a_clock_that_jumps_back_gives_no_lease() -> None:
+    world = VR()
+    world.fire(1, "commit")
+    world.clock[1] -= 1_000_000
+    world.isolate(1)
+    world.read(1, 7)
+    with pytest.raises(KeyError):
+        world.answer(7)
+
+
+def test_a_read_at_a_backup_is_answered_by_way_of_the_primary() -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.read(3, 7)
+    assert world.answer(7) == 1
+
+
+def test_a_new_primary_answers_no_read_with_less_than_its_log_at_the_start() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    world.deliver(*world.find(Prepare))
+    world.deliver(*world.find(PrepareOk))
+    assert world.values(1) == ["a"]  # a client may know; the backups do not yet
+    world.crash(1)
+    world.lose()
+    world.silence(2, 3)
+    world.fire(2, "view-change", settle=False)
+    while 2 not in world.primaries():
+        world.deliver(world.flying[0])
+    world.read(2, 7, settle=False)
+    world.settle()
+    assert world.answer(7) == 1
+
+
+# Section 7: reconfiguration; hand-over.
+
+
+def test_a_newcomer_is_warmed_up_and_then_decides() -> None:
+    world = VR()
+    for value in "abc":
+        world.propose(1, value)
+    world.start(4)
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3, 4})))
+    assert world.answer(9) is None
+    assert world.nodes[4].group.configuration == (1, 2, 3, 4)
+    assert world.values(4) == ["a", "b", "c"]
+
+
+def test_every_member_may_be_replaced_at_once() -> None:
+    world = VR()
+    world.propose(1, "a")
+    for id in (4, 5, 6):
+        world.start(id)
+    world.ask(1, Reconfigure(9, frozenset({4, 5, 6})))
+    for id in (1, 2, 3):
+        world.crash(id)
+    assert world.primaries() == [4]
+    world.propose(4, "b")
+    assert world.values(6) == ["a", "b"]
+
+
+def test_nothing_is_ordered_behind_a_reconfiguration_in_its_epoch() -> None:
+    world = VR()
+    world.start(4)
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3, 4})), settle=False)
+    while not world.nodes[1].ordered:
+        world.deliver(world.flying[0])
+    world.propose(1, "late", settle=False)
+    assert world.refusals[-1][2] == "a reconfiguration is under way"
+
+
+def test_a_newcomer_that_does_not_run_is_named_and_nothing_changes() -> None:
+    world = VR()
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3, 4})))
+    world.fire(1, "warm-up")
+    assert "n4 did not catch up" in world.refusal(9)
+    world.propose(1, "a")
+    assert world.values(3) == ["a"]
+
+
+def test_learners_are_refused_by_name() -> None:
+    world = VR()
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3}), frozenset({4})))
+    assert "no learners" in world.refusal(9)
+
+
+def test_a_restart_in_a_later_epoch_enters_no_epoch_twice() -> None:
+    world = VR()
+    world.start(4)
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3, 4})))
+    for id in (1, 2, 3, 4):
+        world.restart(id)
+    world.settle()
+    assert {node.group.epoch for node in world.nodes.values()} == {1}
+
+
+@pytest.mark.parametrize("to", [2, 3])
+def test_the_primary_hands_over_to_whom_it_is_told(to: int) -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.ask(1, Transfer(9, to))
+    assert world.answer(9) is None
+    assert world.primaries() == [to]
+    world.propose(to, "b")
+    assert world.values(1) == ["a", "b"]
