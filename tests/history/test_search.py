@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comitia.history import MODELS, Operation, Register, Stack, check
+from comitia.history import MODELS, UNKNOWN, Operation, Register, Stack, check
 from comitia.history.search import Search
 
 from .generate import history
@@ -49,7 +49,7 @@ def test_the_search_agrees_with_the_definition(
 
 def test_an_operation_that_never_returned_may_take_effect_much_later() -> None:
     operations = [
-        Operation(1, "write", 1, "?", 0, None),
+        Operation(1, "write", 1, UNKNOWN, 0, None),
         Operation(2, "read", None, None, 1, 2),
         Operation(2, "read", None, 1, 3, 4),
     ]
@@ -58,7 +58,7 @@ def test_an_operation_that_never_returned_may_take_effect_much_later() -> None:
 
 def test_an_operation_that_never_returned_does_not_take_effect_twice() -> None:
     operations = [
-        Operation(1, "write", 1, "?", 0, None),
+        Operation(1, "write", 1, UNKNOWN, 0, None),
         Operation(2, "read", None, 1, 1, 2),
         Operation(2, "write", 2, None, 3, 4),
         Operation(2, "read", None, 1, 5, 6),

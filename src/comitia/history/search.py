@@ -61,8 +61,9 @@ class Search:
         self._pure = [model.observes(o) for o in self.returned]
 
     def _intern_kind(self, operation: Operation) -> int:
-        what = (self._model.input(operation), operation.output)
-        kind = self._kinds.setdefault(what, len(self._kinds))
+        what = self._model.input(operation), operation.output
+        # False is not 0: models tell a refusal from a number by its type.
+        kind = self._kinds.setdefault((*what, type(operation.output)), len(self._kinds))
         if kind == len(self._inputs):
             self._inputs.append(what)
         return kind

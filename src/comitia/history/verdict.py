@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from comitia.history.operation import Operation
@@ -51,7 +52,13 @@ class Part:
     operations: int
     order: tuple[Operation, ...] = ()
     """When ok: every operation that took effect, in an order that explains all outputs."""
-    contradiction: Contradiction | None = None
+    explain: Callable[[], Contradiction] | None = field(default=None, repr=False, compare=False)
+    """When not: finds the smallest contradiction, which can take longer than the answer."""
+
+    @cached_property
+    def contradiction(self) -> Contradiction | None:
+        """The smallest contradiction, when there is one."""
+        return None if self.explain is None else self.explain()
 
 
 @dataclass(frozen=True)
