@@ -142,7 +142,7 @@ class Objects:
     def draw_priority(self, rng: random.Random) -> tuple[str, Any]:
         f, value = self.draw_container(rng)
         if value is not None and self.unique:
-            value = value * 7919 % 1009
+            value = value * 7919 % 1_000_003
         return f, value
 
     def priority(self, f: str, value: Any) -> Any:

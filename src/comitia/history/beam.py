@@ -12,7 +12,7 @@ from typing import Final
 
 from comitia.history.moves import Moves, Order
 from comitia.history.opened import Opened
-from comitia.history.sweep import Configuration, Sweep
+from comitia.history.sweep import Configuration, Stuck, Sweep
 from comitia.history.verdict import Expired, GaveUp, never
 from comitia.history.window import contradicts
 
@@ -26,8 +26,8 @@ _STRIDE: Final = 64
 _DEEPEST: Final = 6
 
 
-def decide(moves: Moves, expired: Expired = never) -> Order | int:
-    """Return a linearization, or the operation whose return nothing explains.
+def decide(moves: Moves, expired: Expired = never) -> Order | Stuck:
+    """Return a linearization, or where what returned cannot be explained.
 
     Raises GaveUp when time is up.
     """
@@ -49,7 +49,7 @@ class Beam(Sweep):
         self.width = _WIDTH
         self._saved: list[tuple[int, Opened, list[Configuration]]] = []
 
-    def follow(self) -> Order | int | None:
+    def follow(self) -> Order | Stuck | None:
         """As `run`, or None when even a wide beam dies without a contradiction nearby."""
         events = self._events()
         at, died_at, depth = 0, -1, 0
@@ -65,8 +65,9 @@ class Beam(Sweep):
                 if at > died_at + _STRIDE and depth:
                     depth, self.width = 0, _WIDTH
                 continue
-            if depth == 0 and contradicts(self.moves, i):
-                return i
+            stuck = rank, max(rank, self._looked_ahead)
+            if depth == 0 and contradicts(self.moves, stuck):
+                return stuck
             depth = depth + 1 if at >= died_at else depth
             if depth > _DEEPEST:
                 return None

@@ -5,6 +5,7 @@
 | register, written values all different   | zones, O(n log n)                                    |
 | register, any values; member of a set    | sweep: just-in-time configurations                   |
 | log, store with append                   | as a register when items are all different           |
+| queue, stack, priority queue, items all different | items: decrease and conquer |
 | any other model                          | search                                               |
 """
 
@@ -16,11 +17,22 @@ from typing import Any
 
 from comitia.history import appends, moves, window
 from comitia.history.beam import decide
+from comitia.history.container_orders import priority_order, queue_order
+from comitia.history.containers import Contents, Rule, judge, priority_queue, queue
 from comitia.history.model import Model
-from comitia.history.models import AppendLog, Register, Set, Store
+from comitia.history.models import (
+    AppendLog,
+    PriorityQueue,
+    Queue,
+    Register,
+    Set,
+    Stack,
+    Store,
+)
 from comitia.history.moves import Answer, Moves, Order
 from comitia.history.operation import Operation
 from comitia.history.search import Search
+from comitia.history.stacks import stack, stack_order
 from comitia.history.verdict import Contradiction, Expired, GaveUp, Part, Verdict, never
 from comitia.history.zones import zones
 
@@ -79,7 +91,7 @@ def _by_moves(found: Moves | Contradiction | None, key: Any, expired: Expired) -
     if answer is not None:
         return "zones", answer
     order = decide(found, expired)
-    if isinstance(order, int):
+    if isinstance(order, tuple):
         return "sweep", partial(window.of_register, found, order, key)
     return "sweep", order
 
@@ -134,9 +146,24 @@ def merged(orders: Iterable[Order]) -> Order:
     return [operation for *_, operation in moments]
 
 
+def _container(
+    rule: Rule,
+    order: Callable[[Contents], Order],
+    operations: Sequence[Operation],
+    model: Model,
+    key: Any,
+    expired: Expired,
+) -> Judged | None:
+    answer = judge(model.name, rule, order, operations, key)
+    return None if answer is None else ("items", answer)
+
+
 _SPECIAL: dict[type[Model], Callable[..., Judged | None]] = {
     Register: _register,
     Store: _store,
     AppendLog: _log,
     Set: _set,
+    Queue: partial(_container, queue, queue_order),
+    Stack: partial(_container, stack, stack_order),
+    PriorityQueue: partial(_container, priority_queue, priority_order),
 }

@@ -33,6 +33,9 @@ from comitia.history.verdict import Expired, GaveUp, never
 _UNSEEN = object()
 """Stands for every value that nobody will see again."""
 
+Stuck = tuple[int, int]
+"""(rank at which no configuration was left, rank of the last return that was looked ahead to)."""
+
 Configuration = tuple[Any, int, int, int, Trail]
 """(value, mask of open operations placed, mask of pending ones used, mask of open writes that are
 free, trail)."""
@@ -51,10 +54,11 @@ class Sweep:
         self._future = Future(moves, self.calls, self.ends)
         self._open = Opened(moves, self.calls, self.ends)
         self._steps = 0
+        self._looked_ahead = -1
         self._configurations: list[Configuration] = [(moves.initial, 0, 0, 0, None)]
 
-    def run(self) -> Order | int:
-        """Return a linearization, or the operation whose return nothing explains.
+    def run(self) -> Order | Stuck:
+        """Return a linearization, or where what returned cannot be explained.
 
         Raises GaveUp when time is up.
         """
@@ -62,7 +66,7 @@ class Sweep:
             if not returns:
                 self._call(i)
             elif not self._return(i, rank):
-                return i
+                return rank, max(rank, self._looked_ahead)
         return self._linearization()
 
     def _linearization(self) -> Order:
@@ -142,12 +146,17 @@ class Sweep:
         if opened.makers.get(value, 0) & ~done or opened.late_makers.get(value, 0) & ~used:
             return True
         written = self._future.next_write(value, now)
-        if self._future.first_need(value, now) < written:
-            return False
-        if any(end < written and not done & bit for end, bit, _ in opened.swaps.get(value, ())):
-            return False
+        needed = self._future.first_need(value, now)
+        for end, bit, _ in opened.swaps.get(value, ()):
+            if end < needed and not done & bit:
+                needed = end
         waiting = opened.reads.get(value, 0) & ~done
-        return not waiting or written < opened.first_end(waiting)
+        if waiting:
+            needed = min(needed, opened.first_end(waiting))
+        if written <= needed:
+            return True
+        self._looked_ahead = max(self._looked_ahead, needed)
+        return False
 
     def _freed(self, value: Any, free: int) -> int:
         """Return `free` with the open writes of `value`, which holds now."""

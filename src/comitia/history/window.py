@@ -1,9 +1,9 @@
 """The smallest contradiction: which operations cannot all be true, whatever the others did.
 
 To *relax* an operation is to forget that it returned: it may have taken effect at any time after
-its call, or never, with any output (one that only observed is left out).  Relaxing makes a history easier to explain, never harder.  So
-there are minimal sets of operations that no order explains though all others are relaxed, and
-Junker's QuickXplain (2004) finds one with few checks.
+its call, or never, with any output; one that only observed is left out.  Relaxing makes a history
+easier to explain, never harder.  So there are minimal sets of operations that no order explains
+though all others are relaxed, and Junker's QuickXplain (2004) finds one with few checks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from comitia.history.model import Model
 from comitia.history.moves import OTHER, SWAP, WRITE, Moves
 from comitia.history.operation import UNKNOWN, Operation
 from comitia.history.search import Search
-from comitia.history.sweep import Sweep
+from comitia.history.sweep import Stuck, Sweep
+from comitia.history.timeline import ranks
 from comitia.history.verdict import Contradiction, Expired, GaveUp
 
 T = TypeVar("T")
@@ -53,15 +54,16 @@ def narrowed(items: Sequence[T], broken: Callable[[Sequence[T]], bool]) -> list[
     width = _FIRST_WINDOW
     while width < len(items) and not broken(items[-width:]):
         width *= 4
+    if width >= len(items) and not broken(items):
+        return list(items)  # too hard to check again: nothing smaller is known
     return minimal(items[-width:], broken)
 
 
-def of_register(moves: Moves, culprit: int, key: Any) -> Contradiction:
-    """Return the contradiction that ends in the return of operation `culprit`."""
+def of_register(moves: Moves, stuck: Stuck, key: Any) -> Contradiction:
+    """Return the contradiction near the moment where a sweep got stuck."""
     operations = moves.operations
-    before, returned = _before(moves, culprit)
-    broken = partial(_broken, moves, culprit, before)
-    chosen = [*([] if broken([]) else narrowed(returned, broken)), culprit]
+    before, returned = _nearest_last(moves, stuck)
+    chosen = narrowed(returned, partial(_broken, moves, before))
     core = sorted((operations[i] for i in chosen), key=lambda o: o.call)
     values = {moves.old[i] for i in chosen if moves.kind[i] != WRITE}
     writers = tuple(
@@ -72,37 +74,28 @@ def of_register(moves: Moves, culprit: int, key: Any) -> Contradiction:
     return Contradiction(key, tuple(core), why(core), writers[-4:])
 
 
-def contradicts(moves: Moves, culprit: int) -> bool:
-    """Do the last few operations that returned contradict `culprit`, whatever the others did?"""
-    before, returned = _before(moves, culprit)
-    return any(
-        _broken(moves, culprit, before, returned[-width:] if width else ())
-        for width in (0, 8, 32, 128)
-    )
+def contradicts(moves: Moves, stuck: Stuck) -> bool:
+    """Do a few operations near this moment contradict each other, whatever the others did?"""
+    before, returned = _nearest_last(moves, stuck)
+    return any(_broken(moves, before, returned[-width:]) for width in (8, 32, 128))
 
 
-def _before(moves: Moves, culprit: int) -> tuple[list[int], list[int]]:
-    """Return what was called, and what had returned, when `culprit` returned."""
-    operations = moves.operations
-    end = operations[culprit].end
-    assert end is not None
-    before = [i for i, o in enumerate(operations) if o.call <= end]
-    returned = [i for i in before if _returned_by(operations[i], end) and i != culprit]
-    returned.sort(key=lambda i: (operations[i].end, operations[i].call))
+def _nearest_last(moves: Moves, stuck: Stuck) -> tuple[list[int], list[int]]:
+    """Return what was called up to there, and what had returned, the nearest to it last."""
+    calls, ends = ranks(moves.operations)
+    moment, horizon = stuck
+    before = [i for i, call in enumerate(calls) if call <= horizon]
+    returned = [i for i in before if ends[i] <= horizon]
+    returned.sort(key=lambda i: (-abs(ends[i] - moment), ends[i]))
     return before, returned
 
 
-def _broken(moves: Moves, culprit: int, before: Sequence[int], hard: Sequence[int]) -> bool:
-    """Is there certainly no order for `hard` and the culprit, with the others relaxed?"""
-    history = _relaxed(moves, [*hard, culprit], before)
+def _broken(moves: Moves, before: Sequence[int], hard: Sequence[int]) -> bool:
+    """Is there certainly no order for `hard`, with the others relaxed?"""
     try:
-        return not isinstance(Sweep(history, most_steps=_STEPS).run(), list)
+        return not isinstance(Sweep(_relaxed(moves, hard, before), most_steps=_STEPS).run(), list)
     except GaveUp:
         return False
-
-
-def _returned_by(operation: Operation, end: int) -> bool:
-    return operation.end is not None and operation.end <= end
 
 
 def _relaxed(moves: Moves, hard: Sequence[int], before: Sequence[int]) -> Moves:
