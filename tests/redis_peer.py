@@ -15,28 +15,29 @@ class Peer:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._file = self._socket.makefile("rb")
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._file = self.socket.makefile("rb")
 
     def call(self, data: bytes) -> bytes:
         """Send one command; return its reply, unparsed."""
-        self._socket.sendall(data)
-        return self._reply()
+        self.socket.sendall(data)
+        return self.reply()
 
-    def _reply(self) -> bytes:
+    def reply(self) -> bytes:
+        """Return the next reply, unparsed."""
         line = self._file.readline()
         kind, rest = line[:1], line[1:-2]
         if kind in b"$=" and int(rest) >= 0:
             return line + self._file.read(int(rest) + 2)
         if kind in b"*~>" and int(rest) >= 0:
-            return line + b"".join(self._reply() for _ in range(int(rest)))
+            return line + b"".join(self.reply() for _ in range(int(rest)))
         if kind == b"%":
-            return line + b"".join(self._reply() for _ in range(2 * int(rest)))
+            return line + b"".join(self.reply() for _ in range(2 * int(rest)))
         return line
 
     def close(self) -> None:
         self._file.close()
-        self._socket.close()
+        self.socket.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comitia.machines.reply import NULL_ARRAY, OK, Failure, Reply
-from comitia.wire.resp import ENCODERS, join
+from comitia.wire.resp import ENCODERS, Verbatim, join
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from comitia.wire.resp import ENCODERS, join
         (NULL_ARRAY, b"*-1\r\n", b"_\r\n"),
         ([1, [None]], b"*2\r\n:1\r\n*1\r\n$-1\r\n", b"*2\r\n:1\r\n*1\r\n_\r\n"),
         ({b"k": 1}, b"*2\r\n$1\r\nk\r\n:1\r\n", b"%1\r\n$1\r\nk\r\n:1\r\n"),
+        (Verbatim(b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
         (1.5, b"$3\r\n1.5\r\n", b",1.5\r\n"),
         (2.0, b"$1\r\n2\r\n", b",2\r\n"),
         (Failure("ERR two\r\nlines \udcff"), b"-ERR two  lines \xff\r\n", None),

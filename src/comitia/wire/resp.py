@@ -10,6 +10,10 @@ from comitia.machines.reply import OK, Failure, NullArray, Reply
 Encode = Callable[[Reply], bytes]
 
 
+class Verbatim(bytes):
+    """Text for people, which RESP3 tells from other strings."""
+
+
 def _status(reply: str) -> bytes:
     return b"+%b\r\n" % reply.encode()
 
@@ -52,8 +56,12 @@ def _encoder(version: int) -> Encode:
             return _bulk(_decimal(reply).encode())
         return b",%b\r\n" % _decimal(reply).encode()
 
+    def verbatim(reply: Verbatim) -> bytes:
+        return _bulk(reply) if version == 2 else b"=%d\r\ntxt:%b\r\n" % (len(reply) + 4, reply)
+
     encoders: dict[type, Callable[[Any], bytes]] = {
         bytes: _bulk,
+        Verbatim: verbatim,
         int: _integer,
         str: _status,
         type(None): null,

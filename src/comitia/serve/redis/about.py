@@ -12,10 +12,11 @@ from comitia import __version__
 from comitia.machines.redis.arguments import SYNTAX_ERROR
 from comitia.machines.redis.command import Command, Table, text_of
 from comitia.machines.redis.glob import matcher
-from comitia.machines.reply import NULL_ARRAY, OK, Failure, Reply
+from comitia.machines.reply import OK, Failure, Reply
 from comitia.serve.redis.client import REDIS_VERSION
 from comitia.serve.redis.portion import Answer
 from comitia.wire.requests import MAX_BULK
+from comitia.wire.resp import Verbatim
 
 if TYPE_CHECKING:
     from comitia.serve.redis.connection import Connection
@@ -125,7 +126,7 @@ def command_info(connection: Connection, args: Args) -> Answer:
     if len(args) == 2:
         return command(connection, args)
     found = map(connection.door.table.get, args[2:])
-    return [NULL_ARRAY if each is None else _described(each) for each in found]
+    return [None if each is None else _described(each) for each in found]
 
 
 @commands.command(
@@ -165,7 +166,7 @@ def command_list(connection: Connection, args: Args) -> Answer:
 
 
 @commands.command(
-    "COMMAND|GETKEYS", -3, "loading stale", since="2.8.13", group="server",
+    "COMMAND|GETKEYS", -4, "loading stale", since="2.8.13", group="server",
     summary="Returns the keys of a command",
 )  # fmt: skip
 def command_getkeys(connection: Connection, args: Args) -> Answer:
@@ -258,11 +259,12 @@ def _sections(door: Door) -> dict[str, dict[str, object]]:
     }
 
 
-def _written(sections: Iterable[tuple[str, dict[str, object]]]) -> bytes:
-    return "\r\n".join(
+def _written(sections: Iterable[tuple[str, dict[str, object]]]) -> Verbatim:
+    text = "\r\n".join(
         f"# {title}\r\n" + "".join(f"{name}:{value}\r\n" for name, value in facts.items())
         for title, facts in sections
-    ).encode()
+    )
+    return Verbatim(text.encode())
 
 
 @commands.command(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from comitia.machines.redis.arguments import SYNTAX_ERROR, Refusal, database, integer
-from comitia.machines.redis.command import Table, wrong_arity
+from comitia.machines.redis.command import Table, text_of, wrong_arity
 from comitia.machines.reply import OK, Failure, Reply
 from comitia.serve.redis.portion import NO_REPLY, Answer
+from comitia.wire.resp import Verbatim
 
 if TYPE_CHECKING:
     from comitia.serve.redis.connection import Connection
@@ -69,15 +70,14 @@ def hello(connection: Connection, args: Args) -> Answer:
     rest = list(args[2:])
     name: bytes | None = None
     while rest:
-        option = rest.pop(0).upper()
-        if option == b"AUTH" and len(rest) >= 2:
+        option = rest.pop(0)
+        if option.upper() == b"AUTH" and len(rest) >= 2:
             _authenticate(rest[0])
             del rest[:2]
-        elif option == b"SETNAME" and rest:
+        elif option.upper() == b"SETNAME" and rest:
             name = rest.pop(0)
         else:
-            shown = option.decode("utf-8", "surrogateescape")
-            return Failure(f"ERR Syntax error in HELLO option '{shown.lower()}'")
+            return Failure(f"ERR Syntax error in HELLO option '{text_of(option)}'")
     if name is not None:
         _name(connection, name)
     connection.version = version
@@ -149,7 +149,7 @@ def reset(connection: Connection, args: Args) -> Answer:
     """RESET"""
     connection.transaction.abandon(connection)
     connection.version, connection.name = 2, b""
-    connection.silent = connection.silent_once = False
+    connection.silent = False
     return "RESET"
 
 
@@ -199,7 +199,7 @@ def client_setinfo(connection: Connection, args: Args) -> Answer:
 )  # fmt: skip
 def client_info(connection: Connection, args: Args) -> Answer:
     """CLIENT INFO"""
-    return _described(connection)
+    return Verbatim(_described(connection))
 
 
 @commands.command(
@@ -219,7 +219,7 @@ def client_list(connection: Connection, args: Args) -> Answer:
                 chosen = [everybody[number] for number in ids if number in everybody]
             case _:
                 return SYNTAX_ERROR
-    return b"".join(map(_described, chosen))
+    return Verbatim(b"".join(map(_described, chosen)))
 
 
 def _described(connection: Connection) -> bytes:

@@ -77,6 +77,8 @@ class Portion:
         transaction = connection.transaction
         command = connection.door.table.find(args)
         if isinstance(command, Failure):
+            if args[0].upper() == b"EXEC":
+                return (transaction.refuse(connection, command),)
             transaction.spoil()
             return (command,)
         if transaction.open and command.name not in AT_ONCE:

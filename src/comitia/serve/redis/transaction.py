@@ -80,6 +80,13 @@ class Transaction:
             return finish([])
         return Submit(packed(_client(connection), theirs), True, finish, size)
 
+    def refuse(self, connection: Connection, failure: Failure) -> Answer:
+        """Close, because EXEC itself was wrong, and return the error."""
+        self._close()
+        reason = failure.text.removeprefix("ERR ")
+        text = f"EXECABORT Transaction discarded because of: {reason}"
+        return self.unwatch(connection, Failure(text))
+
     def discard(self, connection: Connection) -> Answer:
         """Close, and return what DISCARD answers."""
         self._close()
