@@ -39,6 +39,18 @@ def test_analyze_shows_tables_by_default() -> None:
         assert part in result.output
 
 
+def test_a_system_too_large_to_list_is_analysed_all_the_same() -> None:
+    members = ", ".join(f"n{i}" for i in range(1, 32))
+    told = json.loads(run("analyze", f"majority({members})", "--exact", "-o", "json").output)
+    assert told["load"] == "16/31"
+    assert told["reads"]["quorums"] is None
+    assert (told["reads"]["smallest"], told["reads"]["resilience"]) == (16, 15)
+    shown = run("analyze", f"majority({members})").output
+    assert "not listed" in shown
+    assert "1 - 2.6e-24" in shown
+    assert "from 16" in shown
+
+
 @pytest.mark.parametrize("ending", ["png", "svg"])
 def test_a_picture_is_written(tmp_path: Path, ending: str) -> None:
     picture = tmp_path / f"grid.{ending}"

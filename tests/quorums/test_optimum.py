@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comitia.quorums import ExpressedSystem, Majority, ReadWrite, parse
-from comitia.quorums.linear import Infeasible, Program, Row, Unproved, _prove, solve, solve_exactly
+from comitia.quorums import ExpressedSystem, Majority, ReadWrite, members_of, parse
+from comitia.quorums.linear import Infeasible, Program, Row, Unproved, _prove, solve
 from comitia.quorums.measure import resilience
-from comitia.quorums.optimum import Goal, Objective, best_strategy
+from comitia.quorums.named import grid, hierarchical, majority
+from comitia.quorums.optimum import Goal, Objective, _grown, best_strategy
 from comitia.quorums.strategy import Profile, Strategy, Workload, uniform
-from comitia.quorums.table import minimal_quorums
+from comitia.quorums.table import TooManyQuorums, minimal_quorums
 from quorums.expressions import systems
 
 HALF = Fraction(1, 2)
@@ -111,6 +112,51 @@ def test_exact_and_floating_optima_agree_and_beat_asking_all_quorums_alike(
     assert value <= goal.value(alike, system, workload)
 
 
+@settings(max_examples=40, deadline=None)
+@given(systems, st.sampled_from(["load", "latency", "network"]), st.booleans())
+def test_quorums_found_as_they_are_needed_give_the_same_optimum_as_all_of_them(
+    system: ReadWrite, objective: Objective, unequal: bool
+) -> None:
+    parts = {Fraction(1, 5): Fraction(1), Fraction(2, 3): Fraction(2)}
+    workload = Workload.mixed(parts, PROFILES if unequal else {})
+    goal = Goal(objective)
+    listed = goal.value(best_strategy(system, workload, goal, exact=True), system, workload)
+    grown = _grown(system, workload, goal, exact=True)
+    assert goal.value(grown, system, workload) == listed
+    assert all(system.is_read_quorum(quorum) for quorum, _ in grown.reads)
+    assert all(system.is_write_quorum(quorum) for quorum, _ in grown.writes)
+
+
+@pytest.mark.parametrize(
+    ("system", "optimum"),
+    [
+        (Majority(range(1, 32)), Fraction(16, 31)),
+        (ReadWrite(grid([members_of(range(i, i + 6)) for i in range(1, 36, 6)])), Fraction(1, 6)),
+        (
+            ReadWrite(
+                majority(
+                    [
+                        hierarchical([members_of(range(i + j, i + j + 3)) for j in (0, 3, 6)])
+                        for i in (1, 10, 19)
+                    ]
+                )
+            ),
+            Fraction(8, 27),
+        ),
+    ],
+    ids=["majority of 31", "grid of 36", "hierarchy of 27"],
+)
+def test_the_optimum_of_a_system_too_large_to_list_is_found_and_proved(
+    system: ExpressedSystem, optimum: Fraction
+) -> None:
+    assert best_strategy(system, exact=True).load(system, Workload()) == optimum
+
+
+def test_limits_on_a_system_too_large_to_list_are_refused() -> None:
+    with pytest.raises(TooManyQuorums):
+        best_strategy(Majority(range(1, 32)), goal=Goal(network_limit=Fraction(40)))
+
+
 def test_members_with_less_capacity_are_asked_less_even_below_one() -> None:
     slow = Profile(Fraction(1, 4), Fraction(1, 4))
     system = Majority((1, 2, 3, 4))
@@ -196,9 +242,9 @@ def test_a_basis_that_is_not_optimal_is_never_proved() -> None:
     # Least x0 + 2*x1 with x0 + x1 == 1: the vertex (1, 0) is optimal, (0, 1) is not.
     one = Fraction(1)
     program = Program([one, 2 * one], [Row({0: one, 1: one}, one, equal=True)])
-    assert solve_exactly(program) == (1, 0)
-    assert solve(program) == pytest.approx((1, 0))
-    assert _prove(program, [0]) == (1, 0)
+    assert solve(program, exact=True).x == _prove(program, [0]).x == (1, 0)
+    assert solve(program).x == pytest.approx((1, 0))
+    assert solve(program).prices == pytest.approx(solve(program, exact=True).prices) == (1,)
     with pytest.raises(Unproved, match="lower the cost"):
         _prove(program, [1])
     with pytest.raises(Unproved, match="an equation is not met"):

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from comitia.quorums import ReadWrite
+from comitia.quorums.measure import Number
 from comitia.quorums.report import Report, Side
-from comitia.quorums.strategy import Choices, Number
+from comitia.quorums.strategy import Choices
 
 
 def shown(value: Number) -> str:
@@ -29,10 +30,18 @@ def _quorum(quorum: frozenset[int], names: Mapping[int, str]) -> str:
 def _nines(side: Side) -> str:
     """All the nines and two digits more."""
     down = 1 - side.availability
+    if 0 < down < Fraction(1, 10**12):
+        return f"1 - {float(down):.1e}"
     digits = 4
-    while down and Fraction(1, 10 ** (digits - 2)) > down and digits < 15:
+    while down and Fraction(1, 10 ** (digits - 2)) > down:
         digits += 1
     return f"{float(side.availability):.{digits}f}"
+
+
+def _sizes(side: Side) -> str:
+    if side.largest is None:
+        return f"from {side.smallest}"
+    return f"{side.smallest}-{side.largest}" if side.smallest < side.largest else f"{side.smallest}"
 
 
 def print_report(system: ReadWrite, report: Report, names: Mapping[int, str]) -> None:
@@ -41,9 +50,11 @@ def print_report(system: ReadWrite, report: Report, names: Mapping[int, str]) ->
     sides = (("reads", report.reads), ("writes", report.writes))
     print_table(
         ["", "quorums", "sizes", "survives", "availability"],
-        [(name, s.quorums, f"{s.smallest}-{s.largest}" if s.smallest < s.largest else s.smallest,
-          s.resilience, _nines(s)) for name, s in sides],
-    )  # fmt: skip
+        [
+            (name, s.quorums or "not listed", _sizes(s), s.resilience, _nines(s))
+            for name, s in sides
+        ],
+    )
     print_table(
         ["load", "capacity", "members asked", "latency"],
         [tuple(shown(v) for v in (report.load, report.capacity, report.network, report.latency))],
@@ -81,6 +92,7 @@ def as_json(system: ReadWrite, report: Report, names: Mapping[int, str]) -> dict
             "largest": side.largest,
             "resilience": side.resilience,
             "availability": float(side.availability),
+            "unavailability": float(1 - side.availability),
         }
 
     def choices(choices: Choices) -> list[dict[str, Any]]:

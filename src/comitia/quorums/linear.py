@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from comitia.quorums.measure import Number
+
 
 class Infeasible(ValueError):
     """No x satisfies all rows."""
@@ -38,24 +40,23 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Vertex:
-    """An optimal x and its basis: variables by index, the slack of row i as `len(cost) + i`."""
-
-    x: tuple[float, ...]
-    basis: tuple[int, ...]
-
-
-def solve(program: Program) -> tuple[float, ...]:
-    """Return an optimal x in floating point."""
-    return _highs(program).x
+class Optimum:
+    x: tuple[Number, ...]
+    prices: tuple[Number, ...]
+    """By row: how much the cost would change with the bound."""
 
 
-def solve_exactly(program: Program) -> tuple[Fraction, ...]:
-    """Return an optimal x in fractions, proved optimal."""
-    return _prove(program, _highs(program).basis)
+def solve(program: Program, *, exact: bool = False) -> Optimum:
+    """Return an optimum: in floating point, or in fractions and proved.
+
+    Raises `Infeasible` when there is none, `Unproved` when the proof fails.
+    """
+    optimum, basis = _highs(program)
+    return _prove(program, basis) if exact else optimum
 
 
-def _highs(program: Program) -> Vertex:
+def _highs(program: Program) -> tuple[Optimum, tuple[int, ...]]:
+    """The optimum and its basis: variables by index, the slack of row i as `len(cost) + i`."""
     try:
         import highspy  # heavy (it brings numpy), and needed only here
     except ImportError:
@@ -96,10 +97,11 @@ def _highs(program: Program) -> Vertex:
     basic = highspy.HighsBasisStatus.kBasic
     chosen = [at for at, s in enumerate(basis.col_status) if s == basic]
     chosen += [columns + at for at, s in enumerate(basis.row_status) if s == basic]
-    return Vertex(tuple(solver.getSolution().col_value), tuple(chosen))
+    found = solver.getSolution()
+    return Optimum(tuple(found.col_value), tuple(found.row_dual)), tuple(chosen)
 
 
-def _prove(program: Program, basis: Sequence[int]) -> tuple[Fraction, ...]:
+def _prove(program: Program, basis: Sequence[int]) -> Optimum:
     """Solve `basis` exactly; raise Unproved unless it is feasible and optimal."""
     columns, rows = len(program.cost), program.rows
     if len(basis) != len(rows):
@@ -133,7 +135,7 @@ def _prove(program: Program, basis: Sequence[int]) -> tuple[Fraction, ...]:
             reduced[variable] -= price * coefficient
     if min(reduced) < 0:
         raise Unproved("another variable would lower the cost further")
-    return tuple(x)
+    return Optimum(tuple(x), tuple(prices))
 
 
 def _transposed(system: Sequence[Mapping[int, Fraction]]) -> list[dict[int, Fraction]]:

@@ -6,44 +6,73 @@ member that occurs in several terms is decided first, both ways, after which it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import NamedTuple, TypeAlias
 
 from comitia.quorums.expression import ALWAYS, NEVER, Expression, Gate, Member
 
+Number: TypeAlias = Fraction | float
 
-def cheapest_quorum(expression: Expression, cost: Mapping[int, int]) -> int | None:
-    """Return the least total cost of members that satisfy `expression`; None if none do."""
-    solved: dict[Expression, int | None] = {}
 
-    def solve(e: Expression) -> int | None:
-        if e in solved:
-            return solved[e]
-        solved[e] = least = compute(e)
-        return least
+class Priced(NamedTuple):
+    """A quorum and what its members cost together."""
 
-    def compute(e: Expression) -> int | None:
-        if e in (ALWAYS, NEVER):
-            return 0 if e == ALWAYS else None
+    cost: Number
+    quorum: frozenset[int]
+
+
+def cheapest_quorum(expression: Expression, cost: Mapping[int, Number]) -> Priced | None:
+    """Return a quorum whose members cost least together, None if there is no quorum.
+
+    Costs are not negative.
+    """
+    solved: dict[Expression, Priced | None] = {ALWAYS: Priced(0, frozenset()), NEVER: None}
+
+    def solve(e: Expression) -> Priced | None:
+        if e not in solved:
+            solved[e] = compute(e)
+        return solved[e]
+
+    def compute(e: Expression) -> Priced | None:
         if isinstance(e, Member):
-            return cost[e.id]
+            return Priced(cost[e.id], frozenset((e.id,)))
         member = _shared(e)
         if member is not None:
-            without = solve(e.given(member, False))
-            within = solve(e.given(member, True))
-            within = None if within is None else within + cost[member]
-            return min((c for c in (without, within) if c is not None), default=None)
+            within, without = solve(e.given(member, True)), solve(e.given(member, False))
+            if within is not None:
+                within = Priced(within.cost + cost[member], within.quorum | {member})
+            return min((p for p in (without, within) if p is not None), key=_cost, default=None)
         assert isinstance(e, Gate)
-        reach: dict[int, int] = {0: 0}  # weight reached: least cost
-        for term, weight in zip(e.terms, e.weights, strict=True):
-            price = solve(term)
-            for have, paid in list(reach.items()) if price is not None else ():
-                weighs = min(e.need, have + weight)
-                assert price is not None
-                reach[weighs] = min(reach.get(weighs, paid + price), paid + price)
-        return reach.get(e.need)
+        terms = [(solve(t), weight) for t, weight in zip(e.terms, e.weights, strict=True)]
+        return _cheapest_terms(e.need, [(p, weight) for p, weight in terms if p is not None])
 
     return solve(expression)
+
+
+def _cost(priced: Priced) -> Number:
+    return priced.cost
+
+
+def _cheapest_terms(need: int, terms: Sequence[tuple[Priced, int]]) -> Priced | None:
+    """Choose terms that weigh at least `need` and cost least; they share no member."""
+    if all(weight == 1 for _, weight in terms):
+        chosen = sorted((priced for priced, _ in terms), key=_cost)[:need]
+        return _together(chosen) if len(chosen) == need else None
+    reach: dict[int, Priced] = {0: Priced(0, frozenset())}  # by weight reached
+    for priced, weight in terms:
+        for have, paid in list(reach.items()):
+            weighs, more = min(need, have + weight), _together((paid, priced))
+            if weighs not in reach or more.cost < reach[weighs].cost:
+                reach[weighs] = more
+    return reach.get(need)
+
+
+def _together(several: Sequence[Priced]) -> Priced:
+    total: Number = 0
+    for priced in several:
+        total = total + priced.cost
+    return Priced(total, frozenset().union(*(priced.quorum for priced in several)))
 
 
 def resilience(expression: Expression) -> int:
@@ -52,7 +81,7 @@ def resilience(expression: Expression) -> int:
     least = cheapest_quorum(hitting, dict.fromkeys(hitting.members, 1))
     if least is None:  # nothing hits every quorum: the empty set is one
         return len(expression.members)
-    return least - 1
+    return len(least.quorum) - 1
 
 
 def availability(expression: Expression, up: Mapping[int, Fraction]) -> Fraction:

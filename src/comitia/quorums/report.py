@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from comitia.quorums.measure import availability, resilience
+from comitia.quorums.expression import Expression
+from comitia.quorums.measure import Number, availability, cheapest_quorum, resilience
 from comitia.quorums.optimum import Goal, best_strategy
-from comitia.quorums.strategy import Number, Strategy, Workload
+from comitia.quorums.strategy import Strategy, Workload
 from comitia.quorums.system import ExpressedSystem
-from comitia.quorums.table import minimal_quorums
+from comitia.quorums.table import TooManyQuorums, minimal_quorums
 
 
 @dataclass(frozen=True)
 class Side:
     """One kind of quorum."""
 
-    quorums: int
+    quorums: int | None
+    """None: too many to list."""
     smallest: int
-    largest: int
+    """Members in the smallest quorum."""
+    largest: int | None
     resilience: int
     availability: Fraction
 
@@ -48,20 +51,9 @@ def analyse(
     strategy = best_strategy(system, workload, goal, exact=exact)
     chances = dict.fromkeys(system.members, up)
 
-    def side(writes: bool) -> Side:
-        expression = system.writes if writes else system.reads
-        quorums = minimal_quorums(expression)
-        return Side(
-            quorums=len(quorums),
-            smallest=len(quorums[0]),
-            largest=len(quorums[-1]),
-            resilience=resilience(expression),
-            availability=availability(expression, chances),
-        )
-
     return Report(
-        reads=side(writes=False),
-        writes=side(writes=True),
+        reads=_side(system.reads, chances),
+        writes=_side(system.writes, chances),
         strategy=strategy,
         load=strategy.load(system.members, workload),
         capacity=strategy.capacity(system.members, workload),
@@ -71,4 +63,20 @@ def analyse(
             member: strategy.member_load(member, workload.read_share, workload.profile(member))
             for member in system.members
         },
+    )
+
+
+def _side(expression: Expression, chances: dict[int, Fraction]) -> Side:
+    smallest = cheapest_quorum(expression, dict.fromkeys(expression.members, 1))
+    assert smallest is not None, "a system has quorums"
+    try:
+        listed = minimal_quorums(expression)
+    except TooManyQuorums:
+        listed = ()
+    return Side(
+        quorums=len(listed) or None,
+        smallest=len(smallest.quorum),
+        largest=len(listed[-1]) if listed else None,
+        resilience=resilience(expression),
+        availability=availability(expression, chances),
     )

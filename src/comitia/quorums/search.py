@@ -18,10 +18,10 @@ from typing import TypeAlias
 
 from comitia.quorums.expression import Expression, Member, choose
 from comitia.quorums.linear import Infeasible
-from comitia.quorums.measure import resilience
+from comitia.quorums.measure import Number, resilience
 from comitia.quorums.optimum import Goal, best_strategy
 from comitia.quorums.readwrite import ReadWrite
-from comitia.quorums.strategy import Number, Strategy, Workload
+from comitia.quorums.strategy import Strategy, Workload
 from comitia.quorums.table import TooManyQuorums
 
 Counts: TypeAlias = tuple[int, ...]

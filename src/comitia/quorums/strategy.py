@@ -13,8 +13,8 @@ from fractions import Fraction
 from typing import Final, TypeAlias
 
 from comitia.quorums.expression import Expression
+from comitia.quorums.measure import Number
 
-Number: TypeAlias = Fraction | float
 Choices: TypeAlias = tuple[tuple[frozenset[int], Number], ...]
 
 
