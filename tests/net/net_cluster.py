@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -52,6 +53,9 @@ class Ledger:
 
     def restore(self, chunks: Iterable[bytes]) -> None:
         self.values = list(chunks)
+
+    def digest(self) -> bytes:
+        return hashlib.blake2b(b"".join(self.values)).digest()
 
     def write_refused(self, reason: str | None) -> None:
         self.refusing = reason

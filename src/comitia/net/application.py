@@ -44,6 +44,9 @@ class Application(Protocol):
     def restore(self, chunks: Iterable[bytes]) -> None:
         """Replace the whole state by the one that `snapshot` cut into `chunks`."""
 
+    def digest(self) -> bytes:
+        """Return what is equal on replicas that applied the same; it may take a while."""
+
     def write_refused(self, reason: str | None) -> None:
         """The disk takes no more writes because of `reason`; None when it does again.
 

@@ -25,6 +25,7 @@ from comitia.kernel import (
     Message,
     Node,
     NodeId,
+    Propose,
     Protocol,
     Reconfigure,
     Replica,
@@ -132,7 +133,15 @@ class Host:
 
     def request(self, request: Request) -> None:
         """Hand `request` to the node, in this turn when one is running, else in the next."""
-        self._enter(self.node.on_request, request)
+        reason = self.storage.low
+        if reason is not None and isinstance(request, Propose):
+            # What room is left in the log is for elections, heartbeats and reads.
+            self._enter(self._refuse, request, reason)
+        else:
+            self._enter(self.node.on_request, request)
+
+    def _refuse(self, request: Request, reason: str, turn: Turn) -> None:
+        turn.refuse(request, reason)
 
     def send_application(self, to: NodeId, payload: bytes) -> None:
         """Send `payload` to the application on member `to`, best effort."""
@@ -229,10 +238,11 @@ class Host:
 
     def _turn(self) -> None:
         self.turns += 1
-        if self.storage.full is not None:
-            self._shed(self.storage.full)
-        elif not self.storage.busy:
+        full = self.storage.full
+        if full is not None or not self.storage.busy:
             self.application.before_turn()
+        if full is not None:
+            self._shed(full)
         rounds = 0
         while (self._inbox or (self.storage.rewriting and not rounds)) and not self.storage.busy:
             if rounds == ROUNDS:

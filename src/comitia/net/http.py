@@ -58,6 +58,7 @@ class Api:
                 Route("/readyz", self.readyz),
                 Route("/metrics", self.metrics),
                 Route("/status", self.status),
+                Route("/digest", self.digest),
                 Route("/members", self.members, methods=["POST"]),
                 Route("/leader", self.leader, methods=["POST"]),
             ],
@@ -84,6 +85,11 @@ class Api:
     async def status(self, request: Request) -> Response:
         """Everything `comitia status` shows."""
         return _json(status(self._host, self._doors))
+
+    async def digest(self, request: Request) -> Response:
+        """What replicas that have applied up to the same slot share; stops the node meanwhile."""
+        digest = self._host.application.digest()
+        return _json({"applied": self._host.applied, "digest": digest.hex()})
 
     async def members(self, request: Request) -> Response:
         """Change the membership, on the leader."""

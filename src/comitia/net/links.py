@@ -8,6 +8,7 @@ sent, or would overfill a queue, is dropped and counted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import socket
@@ -60,6 +61,7 @@ class Links:
         self._outbound: dict[NodeId, Outbound] = {}
         self._dirty: list[Outbound] = []
         self._dialling: dict[NodeId, asyncio.Task[None]] = {}
+        self._nudges: dict[NodeId, asyncio.Event] = {}
         self._server: asyncio.Server | None = None
         self._receiver: Receiver | None = None
         self._paused = False
@@ -130,7 +132,10 @@ class Links:
         while (place := self.book.place(peer)) is not None:
             if await self._dialled(peer, place.peer):
                 pause_s = BACKOFF_S[0]
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1))
+            # Whoever dials in can be reached: then the pause is over.
+            nudge = self._nudges[peer] = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(nudge.wait(), pause_s * random.uniform(0.5, 1))
             pause_s = min(2 * pause_s, BACKOFF_S[1])
         del self._dialling[peer]
 
@@ -174,6 +179,8 @@ class Links:
         self._inbound[src] = inbound
         inbound.pause(self._paused)
         log.info("peer connected", node=src)
+        if src in self._nudges:
+            self._nudges[src].set()
         self.book.learn(hello.places)
 
     def on_inbound_lost(self, src: NodeId, inbound: Inbound) -> None:

@@ -314,6 +314,10 @@ class Service:
                 break
             self._answer(self._outgoing.popleft().gathered, replies)
 
+    def digest(self) -> bytes:
+        """Return 32 bytes that equal replicas share."""
+        return self.sessions.digest()
+
     def write_refused(self, reason: str | None) -> None:
         """The disk takes no more writes because of `reason`; None when it does again."""
         self._no_writes = None if reason is None else Failure(f"MISCONF not executed: {reason}")

@@ -1,0 +1,239 @@
+"""Three `comitia serve` processes, a load of writes on them, and what was acknowledged."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from comitia.cli._nodes import call
+from comitia.net.status import Status
+
+ROOT = Path(__file__).parents[2]
+
+
+class Cluster:
+    """The processes of one cluster on free ports of 127.0.0.1."""
+
+    def __init__(self, directory: Path, size: int = 3) -> None:
+        self.directory, self.ids = directory, list(range(1, size + 1))
+        ports = free_ports(3 * size)
+        self.redis = dict(zip(self.ids, ports[:size], strict=True))
+        self.peer = dict(zip(self.ids, ports[size : 2 * size], strict=True))
+        self.http = dict(zip(self.ids, ports[2 * size :], strict=True))
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.file_limit: dict[int, int] = {}
+        """Bytes to which files of a node may grow, when its disk is to be full."""
+
+    def start(self, id: int) -> None:
+        data = self.directory / f"n{id}"
+        data.mkdir(parents=True, exist_ok=True)
+        members = ",".join(f"{i}=127.0.0.1:{port}" for i, port in self.peer.items())
+        flags = f"--node {id} --data {data} --members {members} --redis 127.0.0.1:{self.redis[id]}"
+        flags += f" --peer 127.0.0.1:{self.peer[id]} --http 127.0.0.1:{self.http[id]}"
+        limit = self.file_limit.get(id)
+
+        def limited() -> None:
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+        with (data / "log").open("ab") as log:
+            self.processes[id] = subprocess.Popen(
+                [sys.executable, "-m", "comitia", "serve", *flags.split()],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+                preexec_fn=limited,
+            )
+
+    def start_all(self) -> None:
+        for id in self.ids:
+            self.start(id)
+
+    def signal(self, id: int, number: signal.Signals) -> None:
+        self.processes[id].send_signal(number)
+        if number is signal.SIGKILL:
+            self.processes.pop(id).wait()
+
+    def status(self, id: int) -> Status | None:
+        import msgspec
+
+        try:
+            _, answer = call("GET", f"127.0.0.1:{self.http[id]}", "/status", timeout_s=2)
+        except OSError:
+            return None
+        return msgspec.convert(answer, Status)
+
+    def leader(self, among: list[int] | None = None) -> int:
+        """Wait until a majority of `among` agrees on a leader within it."""
+        members = among or self.ids
+
+        def agreed() -> int | None:
+            found = [status for id in members if (status := self.status(id)) is not None]
+            for status in found:
+                votes = sum(other.leader == status.node for other in found)
+                if status.leader == status.node and votes > len(self.ids) // 2:
+                    return status.node
+            return None
+
+        return wait(agreed, "a leader")
+
+    def settle(self) -> None:
+        """Wait until every node is up and follows the leader."""
+        leader = self.leader()
+        for id in self.ids:
+            wait(lambda id=id: (s := self.status(id)) and s.leader == leader, f"n{id}")
+
+    def client(self, id: int, timeout_s: float = 10) -> redis.Redis:
+        return redis.Redis(port=self.redis[id], socket_timeout=timeout_s, retry=None)  # type: ignore[arg-type]
+
+    def digests(self) -> dict[int, tuple[int, str]]:
+        found = {}
+        for id in self.processes:
+            _, answer = call("GET", f"127.0.0.1:{self.http[id]}", "/digest")
+            found[id] = answer["applied"], answer["digest"]
+        return found
+
+    def assert_equal_replicas(self) -> None:
+        def equal() -> bool:
+            digests = self.digests()
+            slots = {slot for slot, _ in digests.values()}
+            if len(slots) == 1:
+                assert len(set(digests.values())) == 1, f"replicas differ: {digests}"
+            return len(slots) == 1
+
+        wait(equal, "replicas that have applied the same")
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def logs(self) -> str:
+        texts = []
+        for id in self.ids:
+            lines = (self.directory / f"n{id}" / "log").read_text().splitlines()[-30:]
+            texts.append("\n".join([f"--- n{id}", *lines]))
+        return "\n".join(texts)
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Cluster]:
+    """A cluster that serves; its logs are shown when the test fails."""
+    cluster = Cluster(directory)
+    cluster.start_all()
+    try:
+        cluster.leader()
+        yield cluster
+    except BaseException:
+        print(cluster.logs())
+        raise
+    finally:
+        cluster.stop()
+
+
+class Load:
+    """Writers that each set keys of their own, one after the other, and note what was answered."""
+
+    def __init__(self, cluster: Cluster, writers: int = 6) -> None:
+        self._cluster, self._stopping = cluster, threading.Event()
+        self.acknowledged: dict[str, str] = {}
+        self.refused: set[str] = set()
+        """Keys whose write was answered: not executed."""
+        self.unknown = 0
+        self.longest_gap_s = 0.0
+        self._threads = [threading.Thread(target=self._write, args=(n,)) for n in range(writers)]
+
+    def _write(self, writer: int) -> None:
+        ids = self._cluster.ids
+        client: redis.Redis | None = None
+        last_s = time.monotonic()
+        number = 0
+        while not self._stopping.is_set():
+            number += 1
+            key = f"{writer}:{number}"
+            try:
+                if client is None:
+                    client = self._cluster.client(ids[(writer + number) % len(ids)])
+                client.set(key, f"v{key}")
+            except redis.ResponseError as error:
+                if "not executed" in str(error):
+                    self.refused.add(key)
+                else:
+                    self.unknown += 1
+                time.sleep(0.02)
+            except (redis.RedisError, OSError):
+                self.unknown += 1
+                client = None
+                time.sleep(0.02)
+            else:
+                self.acknowledged[key] = f"v{key}"
+                now_s = time.monotonic()
+                self.longest_gap_s = max(self.longest_gap_s, now_s - last_s)
+                last_s = now_s
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def more(self, count: int = 50) -> None:
+        """Wait until `count` more writes have been acknowledged."""
+        enough = len(self.acknowledged) + count
+        wait(lambda: len(self.acknowledged) >= enough, "acknowledged writes")
+
+    def assert_nothing_lost(self) -> None:
+        keys = list(self.acknowledged)
+        assert keys
+        for id in self._cluster.processes:
+            client = self._cluster.client(id)
+            for start in range(0, len(keys), 500):
+                some = keys[start : start + 500]
+                values = client.mget(some)
+                for key, value in zip(some, values, strict=True):
+                    assert value == self.acknowledged[key].encode(), f"n{id} lost {key}: {value}"
+            refused = sorted(self.refused)
+            for start in range(0, len(refused), 500):
+                assert not any(client.mget(refused[start : start + 500])), "refused, yet executed"
+
+
+def wait(condition: Callable[[], Any], what: str, within_s: float = 60) -> Any:
+    """Return what `condition` gives once that is true; AssertionError when it never is."""
+    deadline_s = time.monotonic() + within_s
+    while not (result := condition()):
+        assert time.monotonic() < deadline_s, f"waited {within_s} s in vain for {what}"
+        time.sleep(0.05)
+    return result
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for sock in sockets:
+        sock.bind(("127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
