@@ -48,8 +48,8 @@ def _capacities(
         best.append(float(lightest.capacity(members, there)))
         chosen.append(float(strategy.capacity(members, there)))
     at = [float(part) for part in parts]
-    axes.plot(at, best, color=BEST, linestyle="--", label="best strategy for each fraction")
     axes.plot(at, chosen, color=READ, label="this strategy")
+    axes.plot(at, best, color=BEST, linestyle="--", label="best strategy for each fraction")
     for index, (part, chance) in enumerate(workload.reads):
         axes.axvline(
             float(part),
@@ -60,7 +60,7 @@ def _capacities(
         )
     axes.set(xlabel="fraction of reads", ylabel="capacity (operations a unit of time)")
     axes.set_xlim(0, 1)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.25 * max(best + chosen))
     axes.legend(frameon=False)
 
 
@@ -83,4 +83,6 @@ def _members(
     axes.bar(labels, writes, bottom=reads, color=WRITE, label="writes")
     axes.set(xlabel="member", ylabel="load (share of time busy, at one operation a unit)")
     axes.set_ylim(top=1.25 * max(map(sum, zip(reads, writes, strict=True))))
+    if len(labels) > 12:
+        axes.tick_params(axis="x", rotation=90)
     axes.legend(frameon=False, ncols=2, loc="upper right")
