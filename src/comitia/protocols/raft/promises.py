@@ -79,6 +79,10 @@ class LogMatching(Promise):
         self.known: Map[tuple[int, int], tuple[int, Entry]] = Map()
         self.logs: Map[NodeId, Log[Entry]] = Map()
 
+    def on_restart(self, node: Node) -> None:
+        # An older log may be on the disk than the last one seen.
+        self.logs = self.logs.delete(node.id) if node.id in self.logs else self.logs
+
     def on_step(self, node: Raft, nodes: Nodes) -> None:
         log, before = node.log, self.logs.get(node.id)
         if before is log:
