@@ -1,8 +1,9 @@
 """The seam between a host, which runs one node, and the service it carries.
 
 All calls happen in the host's event loop, none may block, and none may raise for a client's fault.
-One turn of the host goes: `before_turn`; the node's steps; the disk; then, in this order, `apply`,
-`answered` and `refused` as the node said them; `after_turn`.
+One turn of the host goes: the node's steps for what peers sent; `before_turn`; its steps for what
+was handed in; `after_turn`.  What the node says comes in its order, as `apply`, `answered` and
+`refused`, once the disk has what it speaks of: in the same turn, or on slow disks between turns.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class Application(Protocol):
     """What a host needs of the service above it."""
 
     def before_turn(self) -> None:
-        """A turn begins: hand in, by `Hosting.request`, what was batched since the last one."""
+        """Hand in, by `Hosting.request`, what was batched since the last turn."""
 
     def apply(self, slot: Slot, value: bytes) -> None:
         """`value` is decided at `slot`; called in order of the slots, each once."""

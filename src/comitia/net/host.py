@@ -238,26 +238,30 @@ class Host:
 
     def _turn(self) -> None:
         self.turns += 1
-        full = self.storage.full
-        if full is not None or not self.storage.busy:
+        storage = self.storage
+        if self._inbox and not storage.busy:
+            # Peers first: what their answers decide need not wait for the disk to take what is
+            # asked for now.
+            self._round()
+        if not storage.busy or storage.full is not None:
             self.application.before_turn()
-        if full is not None:
-            self._shed(full)
+        if storage.full is not None:
+            self._shed(storage.full)
         rounds = 0
-        while (self._inbox or (self.storage.rewriting and not rounds)) and not self.storage.busy:
+        while (self._inbox or (storage.rewriting and not rounds)) and not storage.busy:
             if rounds == ROUNDS:
                 self.wake()
                 break
             rounds += 1
-            inbox, self._inbox = self._inbox, []
-            if len(inbox) >= INBOX:
-                self.links.pause(False)
-            self._run(inbox)
+            self._round()
         self.application.after_turn()
         self.links.flush()
         self.compaction.consider()
 
-    def _run(self, inbox: list[Input]) -> None:
+    def _round(self) -> None:
+        inbox, self._inbox = self._inbox, []
+        if len(inbox) >= INBOX:
+            self.links.pause(False)
         turn = Turn(self)
         for step, arguments in inbox:
             turn.step()

@@ -36,7 +36,7 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics as they are now."""
         host = self._host
-        view, storage, links = host.view, host.storage, host.links
+        view, storage, links, snapshots = host.view, host.storage, host.links, host.compaction
         led = float(view.leader is not None)
         leads = float(view.leader == host.id)
         for name, text, value in (
@@ -51,6 +51,11 @@ class Metrics:
                 "Slot of the snapshot the log starts from",
                 host.snapshot_slot,
             ),
+            (
+                "comitia_snapshot_running",
+                "A snapshot is being taken",
+                float(host.compaction.running),
+            ),
             ("comitia_disk_full", "Whether the disk refuses writes", float(bool(storage.full))),
             ("comitia_disk_low", "Whether there is room for no more log", float(bool(storage.low))),
             ("comitia_wal_used_bytes", "Size of the write-ahead log", storage.wal.used_bytes),
@@ -64,7 +69,7 @@ class Metrics:
             ("comitia_turns", "Turns of the event loop with input", host.turns),
             ("comitia_leader_changes", "Leaders seen", host.leader_changes),
             ("comitia_messages_shed", "Messages dropped while the disk was full", host.shed),
-            ("comitia_snapshots_taken", "Snapshots taken", host.compaction.taken),
+            ("comitia_snapshots_taken", "Snapshots taken", snapshots.taken),
             ("comitia_wal_written_bytes", "Bytes written to the log", storage.written_bytes),
             ("comitia_link_sent_bytes", "Payload sent to peers", links.sent_bytes),
             ("comitia_link_received_bytes", "Payload received from peers", links.received_bytes),
