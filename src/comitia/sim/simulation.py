@@ -96,11 +96,11 @@ class Simulation(World):
         self.chaos.begin()
 
     def run(self, steps: int) -> None:
-        """Handle events until nodes have taken `steps` steps, or nothing but noise happens."""
+        """Handle events until nodes have taken `steps` steps, or nothing but noise happens, or nothing at all."""
         heap, stopped = self.heap, self.stopped
         until = self.steps + steps
         quiet = 1_000 + 20 * steps
-        while self.steps < until and quiet:
+        while heap and self.steps < until and quiet:
             quiet -= 1
             self.events += 1
             event = heappop(heap)
