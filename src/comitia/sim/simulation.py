@@ -96,7 +96,7 @@ class Simulation(World):
         self.chaos.begin()
 
     def run(self, steps: int) -> None:
-        """Handle events until nodes have taken `steps` steps, or nothing but noise happens, or nothing at all."""
+        """Handle events until nodes have taken `steps` steps, or nothing (but noise) happens."""
         heap, stopped = self.heap, self.stopped
         until = self.steps + steps
         quiet = 1_000 + 20 * steps

@@ -20,6 +20,7 @@ from comitia.protocols.byzantine.models import oral, three_generals
 from comitia.protocols.byzantine.oral import OralGeneral, majority
 from comitia.protocols.byzantine.promises import IC1, IC2
 from comitia.protocols.byzantine.signed import SignedGeneral, choice
+from comitia.sim.run import Settings, build
 
 ORDERS = (ATTACK, RETREAT)
 
@@ -303,6 +304,37 @@ def test_the_checker_finds_the_lie_that_three_generals_do_not_cope_with() -> Non
     report = breadth_first(space_of(three_generals(), PROTOCOL.promises))
     assert report.property == "IC2"
     assert "n2 obeys RETREAT, its loyal commander ordered ATTACK" in report.reason
+
+
+# ---- in the simulator ----
+
+
+def simulated(seed: int, messages: str, *faults: str) -> set[str | None]:
+    """What four loyal generals obey, whose commander orders ATTACK; raises Broken."""
+    options = {"messages": messages, "command": ATTACK}
+    settings = Settings(faults=faults, nodes=4, clients=0, liveness=False, options=options)
+    simulation = build(PROTOCOL, seed, settings)
+    simulation.begin()
+    simulation.run(500)
+    return {node.order for node in simulation.nodes.values()}
+
+
+@pytest.mark.parametrize("messages", ["oral", "signed"])
+@pytest.mark.parametrize("seed", range(5))
+def test_generals_obey_while_rounds_are_longer_than_delays(messages: str, seed: int) -> None:
+    assert simulated(seed, messages) == {ATTACK}
+
+
+@pytest.mark.parametrize("messages", ["oral", "signed"])
+def test_a_network_that_loses_messages_makes_traitors_of_the_loyal(messages: str) -> None:
+    def broken(seed: int) -> bool:
+        try:
+            simulated(seed, messages, "loss")
+        except Broken:
+            return True
+        return False
+
+    assert any(broken(seed) for seed in range(20))
 
 
 # ---- the folder ----

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from comitia.check import Outcome, breadth_first, space_of
-from comitia.kernel import Codec, Message, Model, NodeId, Out
+from comitia.kernel import Broken, Codec, Message, Model, NodeId, Out
 from comitia.protocols import load
 from comitia.protocols.two_generals import PROTOCOL, General
 from comitia.protocols.two_generals.chances import (
@@ -20,6 +20,7 @@ from comitia.protocols.two_generals.chances import (
 from comitia.protocols.two_generals.general import ATTACK, DAWN, RETREAT, awaited
 from comitia.protocols.two_generals.messages import MESSAGES, Messenger
 from comitia.protocols.two_generals.models import TOGETHER, cautious, handshake, hopeful, stubborn
+from comitia.sim.run import Settings, build
 
 HANDSHAKES = range(1, 6)
 
@@ -174,3 +175,18 @@ def test_the_run_on_the_page_is_the_one_that_the_checker_finds() -> None:
     page = Path(__file__).parents[3] / "docs" / "two_generals.md"
     report = breadth_first(space_of(cautious(3), PROTOCOL.promises))
     assert f"```text\n{report.story}\n```" in page.read_text()
+
+
+def test_in_the_simulator_lost_messengers_sometimes_leave_one_to_attack_alone() -> None:
+    outcomes = set()
+    for seed in range(100):
+        settings = Settings(faults=("loss",), nodes=2, clients=0, liveness=False)
+        simulation = build(PROTOCOL, seed, settings)
+        simulation.begin()
+        try:
+            simulation.run(100)
+            outcomes.add(tuple(general.decision for general in simulation.nodes.values()))
+        except Broken as broken:
+            outcomes.add(("broken", str(broken)))
+    # The last of three messengers goes to the second: only the first can be left alone.
+    assert outcomes == {(ATTACK, ATTACK), (RETREAT, RETREAT), ("broken", "n1 attacks alone")}
