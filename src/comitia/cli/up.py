@@ -40,6 +40,7 @@ class Stop(Exception):
 def command(nodes: int, protocol: str, data: str, reads: str, port: int) -> None:
     """Run a cluster on this machine until Ctrl-C.  Started again, it finds its data."""
     cluster = LocalCluster(nodes, protocol, Path(data), reads, port)
+    cluster.check_data()
     cluster.check_ports()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
@@ -69,6 +70,15 @@ class LocalCluster:
 
     def _ports(self, id: int) -> tuple[int, int, int]:
         return self._port + id - 1, self._port + 99 + id, self._port + 199 + id
+
+    def check_data(self) -> None:
+        """Raise ClickException when the data are those of a cluster of another size."""
+        held = sorted(path.parent.name for path in self._data.glob("n*/lock"))
+        if held and held != sorted(f"n{id}" for id in self.ids):
+            raise click.ClickException(
+                f"{self._data} holds a cluster of {len(held)} nodes; start it with "
+                f"--nodes {len(held)}, or choose another --data"
+            )
 
     def check_ports(self) -> None:
         """Raise ClickException when a port is taken."""

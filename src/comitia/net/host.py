@@ -227,6 +227,8 @@ class Host:
 
     def _guarded_turn(self) -> None:
         self._scheduled = False
+        if self.failure.done():
+            return  # a step that failed half-way must not be built upon
         self._turning = True
         try:
             self._turn()
@@ -279,6 +281,8 @@ class Host:
         self.storage.commit(self._codec.values(self.node), lambda: self._release(turn))
 
     def _release(self, turn: Turn) -> None:
+        if self.failure.done():
+            return
         try:
             turn.release()
         except Exception as error:

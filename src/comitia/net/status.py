@@ -46,6 +46,8 @@ class Status(msgspec.Struct, kw_only=True):
     disk: str | None
     """Why the disk takes no writes, or soon will not."""
     log_bytes: int
+    now_ms: int
+    """The node's wall clock."""
 
 
 def status(host: Host, doors: dict[str, str]) -> Status:
@@ -85,6 +87,7 @@ def status(host: Host, doors: dict[str, str]) -> Status:
         sync_p99_ms=storage.syncs.percentile_ms(99),
         disk=storage.full or storage.low,
         log_bytes=storage.wal.used_bytes,
+        now_ms=host.now_ms(),
     )
 
 
