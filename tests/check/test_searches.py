@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -11,11 +11,13 @@ import pytest
 from comitia.check import (
     Limits,
     Outcome,
+    Space,
     System,
     SystemSpace,
     World,
     breadth_first,
     depth_first,
+    on_all_cores,
     random_walks,
 )
 from comitia.kernel import Model, Node, Out
@@ -136,3 +138,23 @@ def test_a_lost_message_is_lost_unless_somebody_sends_it_again() -> None:
     report = breadth_first(World(ping(False, True)))
     assert report.reason == "a fair run ends without it"
     assert "never gets" in str(report.story)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        lambda: SystemSpace(two_phase(5)),
+        lambda: World(synod(crashes=1)),
+        lambda: World(synod(crashes=1, symmetric=True)),
+        lambda: World(synod(proposer=Stubborn)),
+    ],
+    ids=["system", "stale messages", "symmetry", "broken"],
+)
+def test_many_cores_make_the_same_search_as_one(
+    space: Callable[[], Space], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comitia.check.parallel.WORTH_A_FORK", 500)
+    one, many = breadth_first(space()), on_all_cores(space(), jobs=3)
+    for field in ("outcome", "states", "generated", "depth", "property", "reason"):
+        assert getattr(one, field) == getattr(many, field), field
+    assert str(one.story) == str(many.story)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from comitia.check.breadth import BreadthFirst, breadth_first
+from comitia.check.parallel import ParallelBreadthFirst, on_all_cores
 from comitia.check.report import Limits, OnProgress, Outcome, Progress, Report
 from comitia.check.space import Space, Violation
 from comitia.check.story import Beat, Story
@@ -29,6 +30,7 @@ __all__ = [
     "Limits",
     "OnProgress",
     "Outcome",
+    "ParallelBreadthFirst",
     "Progress",
     "RandomWalks",
     "Report",
@@ -40,6 +42,7 @@ __all__ = [
     "World",
     "breadth_first",
     "depth_first",
+    "on_all_cores",
     "random_walks",
     "space_of",
 ]

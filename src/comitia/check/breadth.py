@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from comitia.check.fair import fair_escape
 from comitia.check.report import Limits, OnProgress, Outcome, Report
 from comitia.check.search import LOOK_EVERY, Search
@@ -12,6 +14,8 @@ class BreadthFirst(Search):
     """`parents` maps every state seen to the one it was first reached from."""
 
     parents: dict[State, State | None]
+    here: State
+    """The state being expanded."""
 
     def count(self) -> int:
         return len(self.parents)
@@ -19,7 +23,7 @@ class BreadthFirst(Search):
     def one_pass(self) -> Report:
         self.parents = {}
         try:
-            level = self._enter(self.space.initial(), None)
+            level = self.enter(self.space.initial(), None)
         except Violation as violation:
             return self.broken([], violation)
         while level and not self.cut:
@@ -28,19 +32,25 @@ class BreadthFirst(Search):
                 self.cut = f"depth {self.limits.depth}"
                 break
             following: list[State] = []
-            for index, state in enumerate(level):
-                if index % LOOK_EVERY == 0 and self.look(len(level) - index + len(following)):
-                    break
-                try:
-                    successors = self.space.expand(state)
-                    following += self._enter(successors, state)
-                except Violation as violation:
-                    return self.broken(self.path(state), violation)
+            try:
+                for fresh in self.expand_level(level):
+                    following += fresh
+            except Violation as violation:
+                return self.broken(self.path(self.here), violation)
             level = following
         report = self.end()
         return report if report.outcome != Outcome.HOLDS else self._eventually(report)
 
-    def _enter(self, successors: list[State], parent: State | None) -> list[State]:
+    def expand_level(self, level: list[State]) -> Iterator[list[State]]:
+        """Yield the new states that the states of `level` lead to, until a limit is reached."""
+        for index, state in enumerate(level):
+            if index % LOOK_EVERY == 0 and self.look(len(level) - index):
+                return
+            self.here = state
+            yield self.enter(self.space.expand(state), state)
+
+    def enter(self, successors: list[State], parent: State | None) -> list[State]:
+        """Return those of `successors` that are new; raise Violation when one is broken."""
         parents, inspect = self.parents, self.space.inspect
         self.generated += len(successors)
         fresh = []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from comitia.check.inbox import Box, inbox_of
 from comitia.check.observers import Observers
-from comitia.check.packing import BITS, Numbers
+from comitia.check.packing import BITS, Learning, Numbers, Unlearnt
 from comitia.check.place import DOWN, Event, Place, Seat, Step
 from comitia.check.recorder import Envelope
 from comitia.check.script import Scripts
@@ -47,6 +47,8 @@ class _Puts(dict[int, int]):
         self._cast, self._index, self._seat = cast, index, seat
 
     def __missing__(self, bundle: int) -> int:
+        if not Learning.allowed:
+            raise Unlearnt
         after = self._cast.put(self._index, self._seat, bundle)
         delta = self[bundle] = (after - self._seat) << (BITS * self._index)
         return delta
@@ -59,6 +61,8 @@ class Memo(dict[int, Any]):
         self._function = function
 
     def __missing__(self, number: int) -> Any:
+        if not Learning.allowed:
+            raise Unlearnt
         found = self[number] = self._function(number)
         return found
 
@@ -88,9 +92,20 @@ class Cast:
         self.stale = Stale(self._heeds) if drop_stale and not self.inbox.ordered else None
         self.forget_seats()
 
+    def warm(self) -> None:
+        """Find the moves of all seats known, so that a child need not."""
+        for index, place in enumerate(self.places):
+            known = len(place.seats.values)
+            for seat in range(self._warm[index], known):
+                self._moves[index][seat], self._faces[index][seat]
+                if self.model.crashes or self.model.stops:
+                    self._deaths[index][seat]
+            self._warm[index] = known
+
     def forget_seats(self) -> None:
         """Begin anew, but for what was learnt of local steps and of stale messages."""
         count = range(len(self.ids))
+        self._warm = [0 for _ in count]
         for place in self.places:
             place.seats = Numbers()
         self._moves = [Memo(partial(self._find_moves, index)) for index in count]

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
 BITS = 24
 """The width of one part of a packed state."""
 MASK = (1 << BITS) - 1
+
+
+class Unlearnt(Exception):
+    """Something new came up where nothing may be learnt."""
+
+
+class Learning:
+    """May new numbers be given and new steps be made?  Not in a child of a parallel search."""
+
+    allowed: ClassVar[bool] = True
 
 
 class Numbers(Generic[T]):
@@ -28,6 +38,8 @@ class Numbers(Generic[T]):
         """
         found = self.of.get(value)
         if found is None:
+            if not Learning.allowed:
+                raise Unlearnt
             found = len(self.values)
             if found > MASK:
                 raise OverflowError(f"more than {MASK + 1} distinct values of one part of a state")

@@ -33,6 +33,12 @@ class Space(Protocol):
     eventually: Mapping[str, Any]
     """Properties that every fair run must reach, see `holds`."""
 
+    width: int
+    """Bytes that hold a state."""
+
+    def warm(self) -> None:
+        """Learn now what can be learnt before it is needed."""
+
     def initial(self) -> list[State]:
         """Return the initial states; raise Violation when a property fails in one."""
 

@@ -58,6 +58,7 @@ class SystemSpace:
             getattr(kind, "_make", tuple) if issubclass(kind, tuple) else None
         )
         parts = len(self._first[0]) if self._make else 1
+        self.width = BITS // 8 * parts
         self._numbers: list[Numbers[Any]] = [Numbers() for _ in range(parts)]
         self._columns = [(n.of, n.number, BITS * i) for i, n in enumerate(self._numbers)]
         self._rows = [(n.values, BITS * i) for i, n in enumerate(self._numbers)]
@@ -78,6 +79,9 @@ class SystemSpace:
         if self._make is None:
             return self._numbers[0].values[key]
         return self._make([values[key >> shift & MASK] for values, shift in self._rows])
+
+    def warm(self) -> None:
+        """A system is not known before it is run."""
 
     def initial(self) -> list[State]:
         return [self.pack(state) for state in self._first if self.system.within(state)]

@@ -39,6 +39,7 @@ class World(Cast):
         """
         super().__init__(model, promises, drop_stale)
         self.sometimes, self.eventually = model.sometimes, model.eventually
+        self.width = (self._budget_shift + 16) // 8
         self._places: Places | None = None
         if symmetric and model.symmetry is not None and not model.eventually:
             plain = World(model, promises, drop_stale=False, symmetric=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from comitia.check import Progress, Report, System
-    from comitia.kernel import Model, Promise
+    from comitia.kernel import Model, Promise, View
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Target:
     name: str
     what: Model | System
     promises: tuple[Callable[[], Promise], ...]
+    view: Callable[[Any], View] | None
     breaks: str
 
 
@@ -33,16 +35,32 @@ class Target:
 )
 @click.argument("protocol")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[MODEL] [--BOUND N]...")
-@click.option("--states", type=int, help="Stop after this many distinct states.")
+@click.option(
+    "--search",
+    type=click.Choice(["breadth", "depth", "walk"]),
+    default="breadth",
+    show_default=True,
+    help="Every state and the shortest run; every state, any run; runs at random.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the walks.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes of --search breadth; all cores.")
+@click.option("--depth", type=click.IntRange(1), help="Look no deeper, or: the length of a walk.")
+@click.option("--states", type=click.IntRange(1), help="Stop after this many distinct states.")
 @click.option("--seconds", type=float, help="Stop after this long.")
 @click.option("--memory", type=int, metavar="MIB", help="Stop at this much resident memory.")
+@click.option("--trace", type=click.Path(dir_okay=False), help="Write what is broken to this file.")
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
 def command(
     protocol: str,
     arguments: tuple[str, ...],
+    search: str,
+    seed: int,
+    jobs: int | None,
+    depth: int | None,
     states: int | None,
     seconds: float | None,
     memory: int | None,
+    trace: str | None,
     output: str,
 ) -> None:
     """Explore every order of events of a bounded model of PROTOCOL.
@@ -54,15 +72,43 @@ def command(
     Exit status: 0 everything holds, or the model breaks what it is known to break; 1 a property
     is broken; 2 wrong usage; 3 a limit ended the search first.
     """
-    from comitia.check import Limits, breadth_first, space_of
+    from comitia.check import Limits, depth_first, on_all_cores, random_walks, space_of
 
     target = _target(protocol, list(arguments))
-    space = space_of(target.what, target.promises)
-    limits = Limits(states=states, seconds=seconds, memory_mib=memory)
+    try:
+        space = space_of(target.what, target.promises)
+    except ValueError as error:
+        raise click.UsageError(f"{target.name}: {error}") from error
+    limits = Limits(states=states, depth=depth, seconds=seconds, memory_mib=memory)
     with _Display(target.name) as display:
-        report = breadth_first(space, limits, display.show)
+        match search:
+            case "breadth":
+                report = on_all_cores(space, limits, display.show, jobs)
+            case "depth":
+                report = depth_first(space, limits, display.show)
+            case _ if states is None and seconds is None:
+                raise click.UsageError("walks never end: give --seconds or --states")
+            case _:
+                report = random_walks(space, limits, seed, display.show)
+    if trace is not None and report.story is not None:
+        _write_trace(trace, protocol, target, report)
     print(_as_json(target, report) if output == "json" else _as_text(target, report))
     sys.exit(_status(target, report))
+
+
+def _write_trace(path: str, protocol: str, target: Target, report: Report) -> None:
+    from comitia.check import Story
+    from comitia.check.trace import trace_of
+    from comitia.history.trace import write_trace
+
+    if not isinstance(report.story, Story):
+        raise click.UsageError("a System has no nodes, so its runs are no traces")
+    replay = shlex.join(["comitia", *sys.argv[1:]])
+    header, events = trace_of(
+        report.story, protocol, report.property, replay=replay, view=target.view
+    )
+    with open(path, "wb") as file:
+        file.writelines(write_trace(header, events))
 
 
 def _target(protocol: str, arguments: list[str]) -> Target:
@@ -72,8 +118,9 @@ def _target(protocol: str, arguments: list[str]) -> Target:
     found = _find(protocol)
     name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else ""
     promises: tuple[Callable[[], Promise], ...] = ()
+    view = None
     if isinstance(found, Protocol):
-        promises = found.promises
+        promises, view = found.promises, found.view
         models = {model.__name__: model for model in found.models}
         if not models:
             raise click.UsageError(f"{found.name} declares no models")
@@ -89,7 +136,7 @@ def _target(protocol: str, arguments: list[str]) -> Target:
     if not isinstance(found, Model | System):
         raise click.UsageError(f"{protocol} is no Protocol, Model or System, and makes none")
     title = f"{protocol} {name}" if ":" not in protocol else protocol
-    return Target(title, found, promises, getattr(found, "breaks", ""))
+    return Target(title, found, promises, view, getattr(found, "breaks", ""))
 
 
 def _find(protocol: str) -> Any:
@@ -130,27 +177,31 @@ class _Display:
 
     def __init__(self, name: str) -> None:
         from rich.console import Console
+        from rich.live import Live
 
-        self._console = Console(stderr=True)
-        self._status = self._console.status(name) if self._console.is_terminal else None
+        console = Console(stderr=True)
+        # It draws only when told to: a thread of its own would be forked along with the search.
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._shown = console.is_terminal
         self._name = name
 
     def __enter__(self) -> _Display:
-        if self._status:
-            self._status.start()
+        if self._shown:
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._status:
-            self._status.stop()
+        if self._shown:
+            self._live.stop()
 
     def show(self, progress: Progress) -> None:
-        if self._status:
+        if self._shown:
             rate = progress.generated / max(progress.seconds, 1e-9)
-            self._status.update(
+            text = (
                 f"{self._name}: {progress.states:,} states, {progress.generated:,} generated, "
                 f"depth {progress.depth}, {progress.waiting:,} waiting, {rate:,.0f}/s"
             )
+            self._live.update(text, refresh=True)
 
 
 def _as_text(target: Target, report: Report) -> str:
