@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from net_cluster import Cluster, eventually
 
@@ -24,6 +24,7 @@ ME = Identity("demo", 1, "raft", 1)
 HELLO = Greeting(greeting.WIRE, replace(ME, node=2), 1, b"nonce", ())
 
 
+@settings(deadline=None)
 @given(
     payloads=st.lists(st.tuples(st.integers(1, 11), st.binary(max_size=300)), max_size=6),
     cuts=st.lists(st.integers(1, 50), min_size=1),
@@ -42,6 +43,7 @@ def test_frames_survive_any_cutting_of_the_stream(
     assert found == payloads
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_give_frames_or_an_error(data: bytes) -> None:
     reader = FrameReader()
@@ -74,6 +76,7 @@ def test_a_frame_that_claims_to_be_huge_is_refused_before_it_is_read() -> None:
         reader.feed(b"\xff\xff\xff\x7f" + bytes(5))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_greeting_or_an_address_book_or_an_error(data: bytes) -> None:
     for decode, error in ((greeting.decode, GreetingError), (books.decode, BookError)):
