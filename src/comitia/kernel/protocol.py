@@ -10,6 +10,7 @@ from comitia.kernel.codec import Codec
 from comitia.kernel.model import Model
 from comitia.kernel.node import Node
 from comitia.kernel.promise import Promise
+from comitia.kernel.request import Request
 from comitia.kernel.view import View
 
 
@@ -32,5 +33,12 @@ class Protocol:
     view: Callable[[Any], View]
     stress: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Values of options under which rare paths are common; a simulator draws among them."""
+    ask: Callable[[int, str, str, bytes], Request] | None = None
+    """For protocols without a log: ask(token, verb, key, value) makes a client's request.
+
+    It is answered with the bytes read, None where there are none.
+    """
+    verbs: tuple[str, ...] = ("read", "write")
+    """What `ask` knows to do."""
     models: tuple[Callable[..., Model], ...] = ()
     """Bounded models, see `comitia.kernel.model`; the first is the one people check by default."""

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from comitia.history import Register, check, operations
 from comitia.kernel import Node, NodeId, Protocol
 from comitia.sim.dice import Dice
-from comitia.sim.faults import ALL, draw_plan
+from comitia.sim.faults import ALL, OPERATOR, draw_plan
 from comitia.sim.ledger import Violation
 from comitia.sim.simulation import Simulation
-from comitia.sim.workload import Registers, Workload
+from comitia.sim.workload import Registers, Requests, Workload
 
 DEFAULT_STEPS = 1_000
 DEFAULT_SIZES = (3, 3, 5)
@@ -93,8 +94,11 @@ def build(
 ) -> Simulation:
     """Return the simulation of `seed`, not begun."""
     dice = Dice(seed, "plan")
+    faults = settings.faults
+    if protocol.ask is not None:  # no log to cut, no leader to move
+        faults = tuple(fault for fault in faults if fault not in OPERATOR)
     sizes = DEFAULT_SIZES if settings.nodes is None else (settings.nodes,)
-    plan = draw_plan(dice, settings.faults, sizes, settings.clients)
+    plan = draw_plan(dice, faults, sizes, settings.clients)
     drawn = {name: dice.choose(values) for name, values in sorted(protocol.stress.items())}
     if dice.below(2):
         drawn = {}  # production's options are tested as well
@@ -102,9 +106,12 @@ def build(
         _make, protocol.make, tuple(range(1, plan.voters + 1)), {**drawn, **settings.options}
     )
     promises = [promise() for promise in protocol.promises]
+    workload = settings.workload()
+    if protocol.ask is not None and isinstance(workload, Registers):
+        workload = Requests(protocol.ask, protocol.verbs)
     # The law of values costs more than everything else: one seed in 64 checks it.
     laws = dice.below(64) == 0
-    return kind(seed, plan, make, promises, settings.workload(), laws)
+    return kind(seed, plan, make, promises, workload, laws)
 
 
 def _make(
@@ -129,10 +136,30 @@ def conduct(protocol: Protocol, sim: Simulation, settings: Settings) -> Violatio
         sim.run(settings.steps)
         if settings.liveness:
             sim.recover(partial(members, protocol, sim))
+        if protocol.ask is not None:
+            judge(sim)
     # Whatever a node raises is what we are looking for, an assertion most of all.
     except Exception as error:  # noqa: BLE001
         return sim.name(error)
     return None
+
+
+def judge(sim: Simulation) -> None:
+    """Check the history of a protocol without a log.  Raises Violation when it cannot be."""
+    verdict = check(operations(sim.ledger.history), Register(), expired=_Patience())
+    if verdict.ok is False:
+        raise Violation("Linearizability", str(verdict))
+
+
+class _Patience:
+    """Ends a search that takes too long; counted, not timed, so that a seed is a seed."""
+
+    def __init__(self, questions: int = 20) -> None:
+        self.left = questions
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
 
 
 def members(protocol: Protocol, sim: Simulation) -> Sequence[NodeId] | None:

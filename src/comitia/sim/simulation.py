@@ -17,6 +17,7 @@ from typing import Any, Final
 from comitia.kernel import NodeId, Promise, Propose, Request, Timer
 from comitia.sim.adversary import Adversary
 from comitia.sim.chaos import Chaos
+from comitia.sim.client import Client
 from comitia.sim.dice import Dice
 from comitia.sim.events import CHAOS, CLIENT, FORWARD, MESSAGE, SAVED, SNAPSHOT, SYNC, TIMER, TURN
 from comitia.sim.faults import Plan
@@ -78,7 +79,7 @@ class Simulation(World):
         self.syncing: dict[NodeId, int] = {}
         self.open_turns: set[NodeId] = set()
         self.streaming: set[tuple[NodeId, NodeId]] = set()
-        self.clients = [_Client(number) for number in range(1, plan.clients + 1)]
+        self.clients = [Client(number) for number in range(1, plan.clients + 1)]
         self.by_process = {client.process: client for client in self.clients}
 
     # The loop.
@@ -292,7 +293,7 @@ class Simulation(World):
 
     # Clients.
 
-    def client_acts(self, client: _Client, attempt: int) -> None:
+    def client_acts(self, client: Client, attempt: int) -> None:
         """Time for a client's next operation, or for its next attempt at the one it has open."""
         if attempt != client.attempt:
             return
@@ -304,13 +305,18 @@ class Simulation(World):
             op = client.op = self.workload.operation(client.process, client.seq, dice)
             client.tries = 0
             self.invoke(op)
+        elif op.ask is not None and client.tries and not client.refused:
+            self.give_up(client, op)  # asked again, it might be done twice
+            return
         elif client.tries >= 6 and self.chaos_on and dice.below(4) == 0:
             self.give_up(client, op)
             return
+        client.refused = False
         client.tries += 1
         # Patience grows: an overloaded cluster is not helped by ever more attempts.
+        patience = 8 if op.ask is not None else min(client.tries, 8)
         self.at(
-            unit * 500 * min(client.tries, 8) + dice.waiting(unit * 200),
+            unit * 500 * patience + dice.waiting(unit * 200),
             CLIENT,
             None,
             client,
@@ -319,8 +325,10 @@ class Simulation(World):
         up = [host for host in self.hosts.values() if host.node is not None]
         if up and self.stopped[(host := dice.choose(up)).id] <= self.time:
             self.attempt(op, host)
+        else:
+            client.refused = True
 
-    def give_up(self, client: _Client, op: Op) -> None:
+    def give_up(self, client: Client, op: Op) -> None:
         """The client never learns what became of `op`; somebody new goes on in its place."""
         self.end(op, "info")
         del self.by_process[client.process]
@@ -333,6 +341,7 @@ class Simulation(World):
         client = self.by_process.get(op.client)
         if client is not None and client.op is op:
             client.attempt += 1
+            client.refused = refused
             delay = self.client_dice.waiting(self.unit * 100)
             self.at(delay, CLIENT, None, client, client.attempt)
 
@@ -352,6 +361,8 @@ class Simulation(World):
         """Every client has written something since, and the hosts of `core` have applied it."""
         if not all(client.content for client in self.clients):
             return False
+        if self.workload.alone:
+            return True
         return len({self.hosts[id].applied for id in core}) == 1
 
     def recover(self, members: Callable[[], Sequence[NodeId] | None]) -> None:
@@ -369,6 +380,8 @@ class Simulation(World):
                 core = list(members() or core)
             if self.converged(core):
                 return
+            if not self.heap:
+                break
         waiting = [f"{c.op.f} of client {c.process}" for c in self.clients if c.op is not None]
         applied = {f"n{host.id}": host.applied for host in self.hosts.values()}
         raise Violation(
@@ -376,16 +389,3 @@ class Simulation(World):
             f"{(self.time - since) // 1000} ms after everything healed, still open: "
             f"{', '.join(waiting) or 'nothing'}; applied: {applied}",
         )
-
-
-class _Client:
-    """One client: does one thing at a time, and asks again until it is answered."""
-
-    __slots__ = ("attempt", "content", "op", "process", "seq", "tries")
-
-    def __init__(self, process: int) -> None:
-        self.process = process
-        self.seq = self.attempt = self.tries = 0
-        self.op: Op | None = None
-        self.content = False
-        """Served after everything healed."""

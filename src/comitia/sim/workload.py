@@ -7,10 +7,11 @@ because its client did not hear, changes nothing the second time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from comitia.kernel import Slot
+from comitia.kernel import Request, Slot
 from comitia.sim.dice import Dice
 
 
@@ -24,6 +25,9 @@ class Op:
     key: str
     value: Any
     data: bytes
+    ask: Callable[[int], Request] | None = None
+    """ask(token): the request to make, where the protocol has no log.  It is made once: who gets no
+    answer does not know whether it had an effect, and no machine is there to tell a repetition."""
 
 
 class Machine(Protocol):
@@ -48,6 +52,9 @@ class Workload(Protocol):
     model: str
     """The name of the sequential model that the history is checked against."""
 
+    alone: bool
+    """Every operation stands for itself: no log says what all hosts must have applied."""
+
     def operation(self, client: int, seq: int, dice: Dice) -> Op:
         """Return the next operation of `client`."""
 
@@ -59,6 +66,7 @@ class Registers:
     """A few registers, each written with values that occur once, read, and compared-and-set."""
 
     model = "register"
+    alone = False
 
     def __init__(self, keys: int = 3, reads: int = 40) -> None:
         """`reads` in 100 operations read."""
@@ -101,3 +109,29 @@ class RegisterMachine:
     def load(self, state: Any) -> None:
         registers, sessions = state or ((), ())
         self.registers, self.sessions = dict(registers), dict(sessions)
+
+
+class Requests(Registers):
+    """The same for a protocol without a log: every operation is a request of its own."""
+
+    alone = True
+
+    def __init__(
+        self,
+        ask: Callable[[int, str, str, bytes], Request],
+        verbs: tuple[str, ...],
+        keys: int = 3,
+    ) -> None:
+        super().__init__(keys, reads=40 if "read" in verbs else 0)
+        self.ask, self.deletes = ask, 20 if "delete" in verbs else 0
+
+    def operation(self, client: int, seq: int, dice: Dice) -> Op:
+        op = super().operation(client, seq, dice)
+        ask, value, verb = self.ask, op.data or None, op.f
+        if verb == "write" and self.deletes and dice.below(100) < self.deletes:
+            value, verb = None, "delete"
+
+        def request(token: int) -> Request:
+            return ask(token, verb, op.key, op.data)
+
+        return replace(op, value=value, ask=request)

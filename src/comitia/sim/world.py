@@ -172,7 +172,11 @@ class World:
         """The process dies; of the writes under way the first `survive` have reached the disk."""
         if survive:
             host.durable = host.pending[survive - 1][0]
-        cut_off = [*host.waiting.values(), *host.reads.values(), *(op for _, op in host.parked)]
+        cut_off = [
+            *host.waiting.values(),
+            *host.reads.values(),
+            *(op for _, op in host.parked),
+        ]
         host.clear()
         self.nodes.pop(host.id, None)
         for op in cut_off:
@@ -306,10 +310,10 @@ class World:
         """A client asks `host`, which is up, for `op`."""
         node = host.node
         assert node is not None
-        if not op.data:
+        if op.ask is not None or not op.data:
             self.tokens += 1
             host.reads[self.tokens] = op
-            self.request(host, Read(self.tokens))
+            self.request(host, op.ask(self.tokens) if op.ask else Read(self.tokens))
             return
         leader = getattr(node, "leader", host.id)
         if leader is None:
@@ -363,7 +367,10 @@ class World:
         for promise in self.observers["on_answer"]:
             self.asking = promise
             promise.on_answer(host.id, request, result)
-        if isinstance(request, Read) and (op := host.reads.pop(request.token, None)) is not None:
+        op = host.reads.pop(getattr(request, "token", 0), None)
+        if op is not None and op.ask is not None:
+            self.complete(host, op, host.applied, result)
+        elif op is not None:
             host.parked.append((result, op))
             self._serve_parked(host)
 
@@ -372,7 +379,7 @@ class World:
         if isinstance(request, Propose):
             op = host.waiting.pop(request.value, None)
         else:
-            op = host.reads.pop(request.token, None) if isinstance(request, Read) else None
+            op = host.reads.pop(getattr(request, "token", 0), None)
         if op is not None:
             self.retry(op, True)
 

@@ -1,0 +1,45 @@
+"""CASPaxos in the simulator and in the model checker."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from caspaxos_mutants import MUTANTS
+
+from comitia.check import Limits, Outcome, breadth_first, space_of
+from comitia.protocols.caspaxos import PROTOCOL, models
+from comitia.sim.run import Settings, simulate
+
+
+def test_registers_are_linearizable_and_everybody_is_served_after_the_faults() -> None:
+    for seed in range(40):
+        outcome = simulate(PROTOCOL, seed, Settings(steps=500))
+        assert outcome.failure is None, outcome.failure
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_the_simulator_kills(mutant) -> None:
+    hasty = Settings(liveness=False, options={"collect_ms": (5, 20), "retry_ms": (20, 40)})
+    for seed in range(1_500):
+        failure = simulate(replace(PROTOCOL, make=mutant), seed, hasty).failure
+        if failure is not None:
+            print(failure)
+            return
+    raise AssertionError(f"{mutant.__doc__} lives")
+
+
+def test_quorums_that_do_not_meet_break_the_chain() -> None:
+    report = breadth_first(space_of(models.quorums_that_miss(), PROTOCOL.promises))
+    assert (report.outcome, report.property) == (Outcome.BROKEN, "Chain")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "model",
+    [models.append(rounds=1), models.append(acceptors=1), models.one_round_trip(acceptors=1)],
+    ids=("two append", "two append and retry", "one round trip"),
+)
+def test_acknowledged_states_form_a_chain_in_every_order(model) -> None:
+    report = breadth_first(space_of(model, PROTOCOL.promises), limits=Limits(states=500_000))
+    assert report.outcome is Outcome.HOLDS, report

@@ -1,0 +1,76 @@
+"""What one register promises, told as stories."""
+
+from __future__ import annotations
+
+from caspaxos_mutants import AppliesAChangeTwice
+from caspaxos_story import Story
+
+from comitia.protocols.caspaxos.messages import Accept, Accepted, Prepare
+
+
+def test_a_change_is_seen_by_every_member() -> None:
+    story = Story((1, 2, 3))
+    asked = story.change(1, b"+5")
+    story.run()
+    assert story.answers[asked] == b"5"
+    assert [story.read(id) for id in (1, 2, 3)] == [b"5"] * 3
+
+
+def test_the_second_change_by_the_same_member_takes_one_round_trip() -> None:
+    story = Story((1, 2, 3))
+    story.change(1, b"+5")
+    story.run()
+    story.change(1, b"+5")
+    assert {type(message) for _, _, message in story.flying} == {Accept}
+    story.run()
+    assert story.read(2) == b"10"
+
+
+def test_another_members_change_takes_the_promise_of_the_next_away() -> None:
+    story = Story((1, 2, 3))
+    story.change(1, b"<a")
+    story.run()
+    story.change(2, b"<b")
+    story.settle(rounds=2)
+    asked = story.change(1, b"<c")
+    story.settle(rounds=3)
+    assert story.answers[asked] == b"OK"
+    assert story.read(3) == b"abc"
+
+
+def test_changes_that_wait_for_a_round_share_the_next_one() -> None:
+    story = Story((1, 2, 3))
+    first = [story.change(1, b"+1") for _ in range(2)]
+    more = [story.change(1, b"+1") for _ in range(8)]
+    assert sum(isinstance(message, Prepare) for _, _, message in story.flying) == 3
+    story.run()
+    assert [story.answers[asked] for asked in first + more] == [b"%d" % n for n in range(1, 11)]
+    assert story.delivered == 4 * 3 + 2 * 3
+
+
+def taken_effect_unheard(make: object = None) -> object:
+    """An append that took effect although its proposer heard of nothing but a conflict."""
+    story = Story((1, 2, 3), make) if make else Story((1, 2, 3))
+    story.change(1, b"<x")
+    story.run(lambda src, to, message: isinstance(message, Accepted))
+    story.held.clear()
+    story.ring(1, "retry k")
+    story.settle(rounds=5)
+    return story.read(3)
+
+
+def test_a_change_that_is_tried_again_is_applied_once() -> None:
+    assert taken_effect_unheard() == b"x"
+
+
+def test_without_the_marks_it_is_applied_twice() -> None:
+    assert taken_effect_unheard(AppliesAChangeTwice) == b"xx"
+
+
+def test_one_member_down_disturbs_nobody_who_asks_the_others() -> None:
+    story = Story((1, 2, 3))
+    story.down = {3}
+    for number in range(1, 6):
+        asked = [story.change(id, b"+1") for id in (1,)]
+        story.run()  # no timer needs to fire
+        assert story.answers[asked[0]] == b"%d" % number
