@@ -67,7 +67,7 @@ def test_an_operation_that_never_returned_does_not_take_effect_twice() -> None:
 
 
 def test_a_search_out_of_time_gives_up_and_says_nothing() -> None:
-    puts = [Operation(n, "push", n, None, n, 1000 + n) for n in range(30)]
+    puts = [Operation(n, "push", n % 15, None, n, 1000 + n) for n in range(30)]
     wrong = Operation(99, "pop", None, 99, 2000, 2001)
     verdict = check([*puts, wrong], Stack(), expired=lambda: True)
     assert verdict.ok is None

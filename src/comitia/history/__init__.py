@@ -8,6 +8,7 @@
 """
 
 from comitia.history.checker import check
+from comitia.history.isolation import isolation
 from comitia.history.model import IMPOSSIBLE, Machine, Model
 from comitia.history.models import (
     MODELS,
@@ -25,6 +26,7 @@ from comitia.history.operation import UNKNOWN, Event, HistoryError, Operation, o
 from comitia.history.readers import events, read, to_json_lines
 from comitia.history.recorder import Recorder
 from comitia.history.verdict import Contradiction, Part, Verdict
+from comitia.history.weaker import sequential, sessions
 
 __all__ = [
     "IMPOSSIBLE",
@@ -50,7 +52,10 @@ __all__ = [
     "Verdict",
     "check",
     "events",
+    "isolation",
     "operations",
     "read",
+    "sequential",
+    "sessions",
     "to_json_lines",
 ]

@@ -33,7 +33,7 @@ from comitia.history.moves import Answer, Moves, Order
 from comitia.history.operation import Operation
 from comitia.history.search import Search
 from comitia.history.stacks import stack, stack_order
-from comitia.history.verdict import Contradiction, Expired, GaveUp, Part, Verdict, never
+from comitia.history.verdict import Contradiction, Expired, GaveUp, Part, Verdict, given, never
 from comitia.history.zones import zones
 
 Judged = tuple[str, Answer]
@@ -67,12 +67,8 @@ def check_part(key: Any, operations: Sequence[Operation], model: Model, expired:
     if isinstance(answer, list):
         return Part(key, True, engine, count, tuple(answer))
     if isinstance(answer, Contradiction):
-        return Part(key, False, engine, count, explain=partial(_given, answer))
+        return Part(key, False, engine, count, explain=given(answer))
     return Part(key, False, engine, count, explain=answer)
-
-
-def _given(found: Contradiction) -> Contradiction:
-    return found
 
 
 def _by_search(operations: Sequence[Operation], model: Model, key: Any, expired: Expired) -> Judged:

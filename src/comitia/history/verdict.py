@@ -41,6 +41,11 @@ class Contradiction:
         return min(calls), max(ends, default=max(calls))
 
 
+def given(found: Contradiction) -> Callable[[], Contradiction]:
+    """Return what explains a part whose contradiction is known already."""
+    return lambda: found
+
+
 @dataclass(frozen=True)
 class Part:
     """The answer for one independent object."""
@@ -89,6 +94,14 @@ class Verdict:
     def __bool__(self) -> bool:
         """True only when the history is known to have the property."""
         return self.ok is True
+
+    def _repr_html_(self) -> str:
+        """Show the picture in a notebook."""
+        from html import escape
+
+        from comitia.history.picture import page
+
+        return f'<iframe srcdoc="{escape(page(self))}" style="width:100%;height:480px"></iframe>'
 
     def __str__(self) -> str:
         count = len(self.history)
