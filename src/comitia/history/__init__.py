@@ -22,6 +22,7 @@ from comitia.history.models import (
     Stack,
     Store,
 )
+from comitia.history.online import Online
 from comitia.history.operation import UNKNOWN, Event, HistoryError, Operation, operations
 from comitia.history.readers import events, read, to_json_lines
 from comitia.history.recorder import Recorder
@@ -40,6 +41,7 @@ __all__ = [
     "Lock",
     "Machine",
     "Model",
+    "Online",
     "Operation",
     "Part",
     "PriorityQueue",

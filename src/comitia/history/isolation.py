@@ -105,6 +105,38 @@ def _among(kinds: tuple[str, ...]) -> Callable[[Any], bool]:
     return lambda why: why[0] in kinds
 
 
+class _Unread:
+    """The transactions whose append to a key nobody read: they come after all versions read.
+
+    Each of those that read the last version precedes all of them but itself.  Nodes that stand for
+    the first few and for the last few make that two edges each.
+    """
+
+    def __init__(self, parent: _Isolation, writers: list[int]) -> None:
+        self._graph = parent.graph
+        count = len(writers)
+        self._first = [parent.node() for _ in writers]
+        self._last = [parent.node() for _ in writers]
+        self._place = {n: place for place, n in enumerate(writers)}
+        for place, n in enumerate(writers):
+            for nodes, beside in ((self._first, place - 1), (self._last, place + 1)):
+                self._graph.add(nodes[place], n, _SILENT)
+                if 0 <= beside < count:
+                    self._graph.add(nodes[place], nodes[beside], _SILENT)
+
+    def follow(self, n: int, why: Any) -> None:
+        """All of them but `n` come after `n`."""
+        place = self._place.get(n, len(self._first))
+        if place > 0:
+            self._graph.add(n, self._first[place - 1], why)
+        if place + 1 < len(self._last):
+            self._graph.add(n, self._last[place + 1], why)
+
+
+_SILENT = ("", None, None)
+"""The reason of an edge that only passes on another's."""
+
+
 class _Isolation:
     def __init__(self, transactions: list[_Transaction], kinds: tuple[str, ...]) -> None:
         self.transactions, self._kinds = transactions, kinds
@@ -112,8 +144,13 @@ class _Isolation:
         self._last_append: dict[tuple[int, Any], Any] = {}
         self._longest: dict[Any, tuple[Any, ...]] = {}
         self._longest_reader: dict[Any, int] = {}
-        self._graph = Graph()
+        self.graph = Graph()
         self._nodes = len(transactions)
+
+    def node(self) -> int:
+        """Return a node that is no transaction."""
+        self._nodes += 1
+        return self._nodes - 1
 
     def anomalies(self) -> Iterator[Contradiction]:
         """Yield what is wrong, the plainest first."""
@@ -125,16 +162,19 @@ class _Isolation:
         yield from self._circles()
 
     def _shown(self) -> Iterator[tuple[int, Any, tuple[Any, ...]]]:
-        """Yield (transaction, key, list) of the first read of each key that comes before any own
-        append to it: what the transaction saw of the others."""
+        """Yield (transaction, key, list) of the first read of each key without what the
+        transaction itself had appended: what it saw of the others."""
         for n, t in enumerate(self.transactions):
             if t.outcome != "ok":
                 continue
-            touched: set[Any] = set()
+            seen: set[Any] = set()
+            own: dict[Any, int] = {}
             for f, key, value in t.operation.output:
-                if key not in touched and f in READS and value is not None:
-                    yield n, key, tuple(value)
-                touched.add(key)
+                if f not in READS:
+                    own[key] = own.get(key, 0) + 1
+                elif key not in seen and value is not None:
+                    seen.add(key)
+                    yield n, key, tuple(value)[: max(0, len(value) - own.get(key, 0))]
 
     def _appends(self) -> Iterator[Contradiction]:
         for n, t in enumerate(self.transactions):
@@ -198,24 +238,19 @@ class _Isolation:
 
     def _depend(self) -> None:
         """Add the edges ww, wr and rw."""
-        add = self._graph.add
+        add = self.graph.add
         unread: dict[Any, list[int]] = {}
         seen = {(key, item) for key, longest in self._longest.items() for item in longest}
         for (key, item), n in self._writer.items():
             if (key, item) not in seen and self.transactions[n].outcome == "ok":
                 unread.setdefault(key, []).append(n)
-        after: dict[Any, int] = {}
-        for key, writers in unread.items():
-            after[key] = self._nodes  # one node stands for all appends that nobody read
-            self._nodes += 1
-            for n in writers:
-                add(after[key], n, ("", key, None))
+        after = {key: _Unread(self, list(dict.fromkeys(n))) for key, n in unread.items()}
         for key, longest in self._longest.items():
             writers = [self._writer.get((key, item), -1) for item in longest]
             for one, two, item in zip(writers, writers[1:], longest[1:], strict=False):
                 add(one, two, ("ww", key, item))
             if writers and key in after:
-                add(writers[-1], after[key], ("ww", key, None))
+                after[key].follow(writers[-1], ("ww", key, None))
         for n, key, shown in self._shown():
             longest = self._longest[key]
             if shown:
@@ -224,7 +259,7 @@ class _Isolation:
                 item = longest[len(shown)]
                 add(n, self._writer[key, item], ("rw", key, item))
             elif key in after:
-                add(n, after[key], ("rw", key, None))
+                after[key].follow(n, ("rw", key, None))
 
     def _real_time(self) -> None:
         """Add edges from what returned to what was called later, through a chain of barriers."""
@@ -237,13 +272,13 @@ class _Isolation:
         barrier, returned = self._nodes, False
         for _, is_return, n in sorted(moments):
             if is_return:
-                self._graph.add(n, barrier + 1, ("rt", None, None))
+                self.graph.add(n, barrier + 1, ("rt", None, None))
                 returned = True
                 continue
             if returned:
-                self._graph.add(barrier, barrier + 1, ("", None, None))
+                self.graph.add(barrier, barrier + 1, _SILENT)
                 barrier, returned = barrier + 1, False
-            self._graph.add(barrier, n, ("", None, None))
+            self.graph.add(barrier, n, _SILENT)
         self._nodes = barrier + 2
 
     def _circles(self) -> Iterator[Contradiction]:
@@ -252,11 +287,11 @@ class _Isolation:
         if "rt" in self._kinds:
             upto.extend([(*kept, "rt") for kept in upto])
         for kept in upto:
-            for component in self._graph.components(_among(kept)):
+            for component in self.graph.components(_among(kept)):
                 yield self._name(component, kept)
 
     def _name(self, component: list[int], kept: tuple[str, ...]) -> Contradiction:
-        graph = self._graph
+        graph = self.graph
         late = " in real time" if "rt" in kept else ""
         if "rw" in kept:
             single = self._single(component, tuple(k for k in kept if k != "rw"))
@@ -273,9 +308,9 @@ class _Isolation:
         """Return a circle with exactly one rw, if there is one."""
         inside = set(component)
         for node in component:
-            for to, why in self._graph.edges.get(node, {}).items():
+            for to, why in self.graph.edges.get(node, {}).items():
                 if to in inside and why[0] == "rw":
-                    back = self._graph.path(to, node, component, _among(others))
+                    back = self.graph.path(to, node, component, _among(others))
                     if back is not None:
                         return [(node, to, why), *back]
         return None

@@ -80,12 +80,11 @@ def _claim(verdict: Verdict) -> str:
 def _broken(verdict: Verdict, found: Contradiction, head: str) -> str:
     core = found.operations
     chosen = dict.fromkeys((*core, *found.context))
-    low, high = found.window
-    for operation in sorted(verdict.history, key=lambda o: _distance(o, low, high)):
-        if len(chosen) >= min(_MOST, 12 + 3 * len(core)):
+    last = found.window[1]
+    for operation in sorted(verdict.history, key=lambda o: abs(last - o.call)):
+        if len(chosen) >= min(_MOST, 6 + 2 * len(core)):
             break
-        near = operation.call <= high and (operation.end is None or operation.end >= low)
-        if near and operation.key == found.key:
+        if operation.key == found.key and any(_overlap(operation, o) for o in core):
             chosen[operation] = None
     bad, by = set(core), set(found.context)
     marks = {o: "bad" if o in bad else "by" if o in by else "" for o in chosen}
@@ -103,8 +102,8 @@ def _broken(verdict: Verdict, found: Contradiction, head: str) -> str:
     )
 
 
-def _distance(operation: Operation, low: int, high: int) -> int:
-    return max(low - operation.call, 0) + max(operation.call - high, 0)
+def _overlap(one: Operation, two: Operation) -> bool:
+    return (two.end is None or one.call <= two.end) and (one.end is None or two.call <= one.end)
 
 
 def _explained(part: Part) -> str:

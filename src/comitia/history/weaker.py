@@ -11,6 +11,8 @@ same for everybody, such that in every process
 - read your writes: a read never shows an older version than an earlier write of the process;
 - monotonic writes: versions follow the order in which a process wrote them;
 - writes follow reads: what a process writes is newer than what it had read?
+What was written shows only in reads, so the last two are asked of histories with monotonic reads,
+and the second together with the third.
 """
 
 from __future__ import annotations
@@ -24,7 +26,13 @@ from comitia.history.models import READS, WRITES
 from comitia.history.operation import UNKNOWN, HistoryError, Operation
 from comitia.history.verdict import Contradiction, Expired, GaveUp, Part, Verdict, given, never
 
-GUARANTEES = ("monotonic reads", "read your writes", "monotonic writes", "writes follow reads")
+ASSUMED = {
+    "monotonic reads": (),
+    "read your writes": ("monotonic writes",),
+    "monotonic writes": ("monotonic reads",),
+    "writes follow reads": ("monotonic reads",),
+}
+"""Each guarantee, and those without which it would not show."""
 
 
 def sequential(
@@ -127,7 +135,7 @@ def sessions(operations: Iterable[Operation]) -> Verdict:
     for operation in history:
         parts.setdefault(operation.key, []).append(operation)
     judged = [
-        _guarantee(key, part, guarantee) for key, part in parts.items() for guarantee in GUARANTEES
+        _guarantee(key, part, guarantee) for key, part in parts.items() for guarantee in ASSUMED
     ]
     return Verdict("register", tuple(judged), history, "session guarantees")
 
@@ -136,14 +144,38 @@ _INITIAL = -1
 
 
 def _guarantee(key: Any, operations: list[Operation], guarantee: str) -> Part:
+    count = len(operations)
+    assumed = ASSUMED[guarantee]
+    before, strange = _versions(key, operations, assumed)
+    if strange is not None:
+        found = Contradiction(key, (strange,), f"nobody wrote what {strange} found")
+        return Part(key, False, guarantee, count, explain=given(found))
+    graph, _ = _versions(key, operations, (*assumed, guarantee))
+    circles = graph.components(_any)
+    if before.components(_any) or not circles:
+        return Part(key, True, guarantee, count)
+    circle = graph.circle(circles[0], _any)
+    chosen = dict.fromkeys(o for *_, pair in circle for o in pair if o is not None)
+    core = tuple(sorted(chosen, key=lambda o: o.call))
+    what = "; ".join(f"{o} [{o.process}]" for o in core)
+    why = f"no {guarantee}: no order of the versions suits these; {what}"
+    return Part(key, False, guarantee, count, explain=given(Contradiction(key, core, why)))
+
+
+def _any(why: Any) -> bool:
+    return True
+
+
+def _versions(
+    key: Any, operations: list[Operation], guarantees: tuple[str, ...]
+) -> tuple[Graph, Operation | None]:
+    """Return what these guarantees say of the order of versions, or a read of what nobody wrote."""
     writers: dict[Any, int] = {}
     for n, o in enumerate(operations):
         value = _written(o)
         if value is not None:
             if value in writers:
-                raise HistoryError(
-                    f"key {key}: {value} is written twice; written values must differ"
-                )
+                raise HistoryError(f"{value} is written twice to key {key}; values must differ")
             writers[value] = n
     graph = Graph()
     for n in writers.values():
@@ -153,19 +185,11 @@ def _guarantee(key: Any, operations: list[Operation], guarantee: str) -> Part:
         processes.setdefault(operations[n].process, []).append(n)
     session = _Session(operations, writers, graph, len(operations))
     for program in processes.values():
-        strange = session.follow(program, guarantee)
-        if strange is not None:
-            found = Contradiction(key, (strange,), "nobody wrote what it read")
-            return Part(key, False, guarantee, len(operations), explain=given(found))
-    circles = graph.components(lambda why: True)
-    if not circles:
-        return Part(key, True, guarantee, len(operations))
-    circle = graph.circle(circles[0], lambda why: True)
-    chosen = dict.fromkeys(o for *_, pair in circle for o in pair if o is not None)
-    core = tuple(sorted(chosen, key=lambda o: o.call))
-    why = f"{guarantee}: " + "; ".join(f"{o} [{o.process}]" for o in core)
-    found = Contradiction(key, core, f"{why}; no order of the versions suits them all")
-    return Part(key, False, guarantee, len(operations), explain=given(found))
+        for guarantee in guarantees or ("monotonic writes",):
+            strange = session.follow(program, guarantee)
+            if strange is not None:
+                return graph, strange
+    return graph, None
 
 
 def _written(o: Operation) -> Any:

@@ -187,4 +187,4 @@ def why(core: Sequence[Operation]) -> str:
             for o in nearest
         )
     joined = "; ".join(lines) if lines else "all of them overlap"
-    return f"no order of these {len(core)} explains what they returned: {joined}"
+    return f"no order of these {len(core)} explains what they returned; {joined}"

@@ -215,6 +215,8 @@ class _Zones:
         return None
 
     def _clash(self, one: _Block, two: _Block) -> Contradiction:
+        self._single(one, two)
+        self._single(two, one)
         reasons = [
             f"{self._name(a.first)} returned before {self._name(b.last)} was called, "
             f"so {self._value(a.first)} came before {self._value(b.last)}"
@@ -227,6 +229,20 @@ class _Zones:
             [one.first, one.last, two.first, two.last],
             "; but ".join(reasons) + "; each value was written once",
         )
+
+    def _single(self, block: _Block, other: _Block) -> None:
+        """Where one operation of `block` stands against `other` by itself, name that one only."""
+        operations = self.operations
+        for c in block.chain:
+            writer = [self.writer[c]] if self.writer[c] != _NOBODY else []
+            for i in (*writer, *self.reads[c]):
+                end = operations[i].end
+                inside = end is not None and end < other.greatest_call
+                if inside and operations[i].call > other.least_end:
+                    assert end is not None
+                    block.first = block.last = i
+                    block.least_end, block.greatest_call = end, operations[i].call
+                    return
 
     def _order(self, blocks: list[_Block]) -> Order:
         def place(block: _Block) -> tuple[int, bool]:
