@@ -84,6 +84,8 @@ def _by_moves(found: Moves | Contradiction | None, key: Any, expired: Expired) -
     if isinstance(found, Contradiction):
         return "zones", found
     answer = zones(found, key)
+    if isinstance(answer, Contradiction):
+        return "zones", partial(window.tightened, found, answer)
     if answer is not None:
         return "zones", answer
     order = decide(found, expired)

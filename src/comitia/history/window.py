@@ -9,6 +9,7 @@ though all others are relaxed, and Junker's QuickXplain (2004) finds one with fe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -72,6 +73,19 @@ def of_register(moves: Moves, stuck: Stuck, key: Any) -> Contradiction:
         if moves.kind[i] in (WRITE, SWAP) and moves.new[i] in values and i not in chosen
     )
     return Contradiction(key, tuple(core), why(core), writers[-4:])
+
+
+def tightened(moves: Moves, found: Contradiction) -> Contradiction:
+    """Return the contradiction without operations that it can do without."""
+    core = set(found.operations)
+    chosen = [i for i, o in enumerate(moves.operations) if o in core]
+    everything = range(len(moves.operations))
+    if len(chosen) == 1 or not _broken(moves, everything, chosen):
+        return found
+    needed = {moves.operations[i] for i in minimal(chosen, partial(_broken, moves, everything))}
+    spared = tuple(o for o in found.operations if o not in needed)
+    kept = tuple(o for o in found.operations if o in needed)
+    return replace(found, operations=kept, context=(*found.context, *spared))
 
 
 def contradicts(moves: Moves, stuck: Stuck) -> bool:
