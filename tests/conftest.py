@@ -10,6 +10,11 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no finding: examples take as long as they take.
+settings.register_profile("comitia", deadline=None)
+settings.load_profile("comitia")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -176,7 +176,6 @@ def calls(draw: st.DrawFn) -> list[bytes]:
 @given(sequence=st.lists(calls(), min_size=1, max_size=30))
 @settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_sequence_of_calls_is_answered_alike(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comitia.kernel import DecodeError
@@ -101,6 +101,7 @@ BATCHES = st.lists(
 
 
 @given(BATCHES, BATCHES)
+@settings(max_examples=40)
 def test_a_restored_replica_equals_and_stays_equal(
     before: list[tuple[list[list[bytes]], int, int]],
     after: list[tuple[list[list[bytes]], int, int]],

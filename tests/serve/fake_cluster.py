@@ -76,6 +76,7 @@ class Cluster:
         self.forwards: deque[tuple[NodeId, NodeId, bytes]] = deque()
         self.refusing = False
         self.losing = False
+        self.slow: list[bytes] | None = None  # a list: what is proposed waits there
         self.mute = False  # reads are neither answered nor refused
         self.hosts = {id: FakeHost(id, self, **options) for id in (1, 2, 3)}
 
@@ -87,6 +88,8 @@ class Cluster:
                 host.service.answered(request, len(self.log))
         elif self.refusing or host.id != self.leader:
             host.service.refused(request, "not the leader")
+        elif self.slow is not None:
+            self.slow.append(cast(Propose, request).value)
         elif not self.losing:
             self.log.append(cast(Propose, request).value)
 

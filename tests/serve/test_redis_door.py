@@ -27,7 +27,7 @@ SCRIPTS = {
     """,
     "long words": """
         FOO 'a b' %LONG c d | FOO %LONG%LONG l | FOO%LONG%LONG x | 'new\nline' x | SET %LONG
-        OBJECT %LONG%LONG x
+        OBJECT %LONG%LONG x | 'a\0b' 'c\0d' e | EXPIRE a 1 'x\0y'
     """,
     "connection": """
         PING | PING hello | ping | Ping | ECHO x | HELLO x | HELLO 4 | HELLO 9999999999999999999
@@ -121,7 +121,6 @@ def conversation(connection: Peer, data: bytes, cuts: list[int]) -> bytes:
 @given(calls=CALLS, cuts=st.lists(st.integers(1, 500), max_size=4))
 @settings(
     max_examples=100,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_pipeline_in_any_pieces_gets_the_same_bytes(

@@ -195,6 +195,35 @@ def test_batches_that_overtake_a_lost_one_wait_for_it() -> None:
     assert client.replies[-1] == b"2"
 
 
+def test_a_slow_cluster_is_not_made_slower_by_repetition() -> None:
+    cluster = Cluster()
+    client = Client(cluster.hosts[2])
+    cluster.slow = []
+    for _ in range(20):
+        client.write("INCR n")
+        cluster.run(1)
+    for _ in range(40):
+        cluster.later(100)
+    assert client.replies == []
+    assert len(cluster.slow) <= 23
+    cluster.log, cluster.slow = cluster.slow, None
+    cluster.run()
+    assert client.replies == list(range(1, 21))
+
+
+def test_batches_lost_together_are_all_brought_forth_by_the_first() -> None:
+    cluster = Cluster()
+    client = Client(cluster.hosts[2])
+    cluster.losing = True
+    for _ in range(8):
+        client.write("INCR n")
+        cluster.run(1)
+    cluster.losing = False
+    for _ in range(25):
+        cluster.later(100)
+    assert client.replies == list(range(1, 9))
+
+
 def test_a_refused_batch_is_tried_again_and_given_up_as_certainly_not_executed() -> None:
     for origin in (1, 2):
         cluster = Cluster()

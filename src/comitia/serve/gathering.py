@@ -49,11 +49,14 @@ class Gathered:
 class Outgoing:
     """A batch on its way through the log."""
 
-    __slots__ = ("copies", "gathered", "resend_ms", "sends", "sequence")
+    __slots__ = ("copies", "gathered", "refused", "resend_ms", "sends", "sequence")
 
     def __init__(self, sequence: int, gathered: Gathered) -> None:
         self.sequence, self.gathered = sequence, gathered
         self.copies = 0
         """How many were sent and not refused: with none, it was certainly not executed."""
+        self.refused = False
+        """Was the latest of them?"""
         self.sends = 0
         self.resend_ms = 0
+        """When to send it again."""

@@ -27,11 +27,11 @@ from comitia.net.application import Hosting
 from comitia.serve.backend import Done
 from comitia.serve.gathering import Gathered, Outgoing
 
-MAX_IN_FLIGHT = 64 << 20
+MAX_IN_FLIGHT = 16 << 20
 """Bytes of commands under way above which clients are not read."""
 TICK_S = 0.1
 RESEND_MS = 1000
-"""How long a batch or a question waits before it is sent again; doubled each time."""
+"""How long a batch or a question waits before it is sent again; for a batch, doubled each time."""
 
 NO_LEADER = Failure("CLUSTERDOWN not executed: this member knows of no leader; try again")
 UNKNOWN = Failure(
@@ -193,6 +193,7 @@ class Service:
         if leader is None:
             return
         outgoing.copies += 1
+        outgoing.refused = False
         outgoing.resend_ms = self._host.now_ms() + (RESEND_MS << outgoing.sends)
         outgoing.sends = min(outgoing.sends + 1, 5)
         value = encode_batch(
@@ -242,7 +243,7 @@ class Service:
             place = sequence - self._outgoing[0].sequence
             if 0 <= place < len(self._outgoing):
                 self._outgoing[place].copies -= 1
-                self._outgoing[place].resend_ms = 0
+                self._outgoing[place].refused = True
 
     def answered(self, request: Request, result: object) -> None:
         """The reads that asked may be executed once the machine has applied slot `result`."""
@@ -342,9 +343,13 @@ class Service:
             self._fail(given_up.gathered, UNKNOWN if given_up.copies else NO_LEADER)
         while self._writes and self._writes[0].since_ms < too_old:
             self._fail(self._writes.popleft(), NO_LEADER)
-        for outgoing in self._outgoing:
-            if outgoing.resend_ms < now_ms:
+        for outgoing in list(self._outgoing):
+            if outgoing.refused:
                 self._send(outgoing)
+        # Of those that had no answer the first is enough: if it was lost, it brings the others
+        # forth (they arrive early); if the cluster is only slow, more would make it slower.
+        if self._outgoing and self._outgoing[0].resend_ms < now_ms:
+            self._send(self._outgoing[0])
         for token, reads in list(self._questions.items()):
             if reads.since_ms < too_old:
                 self._fail(self._questions.pop(token), NO_LEADER)

@@ -141,8 +141,8 @@ class Table:
 
 
 def text_of(data: bytes) -> str:
-    """Return bytes of a client as part of an error's text."""
-    return data.decode("utf-8", "surrogateescape")
+    """Return bytes of a client as part of an error's text: as in Redis, up to a zero byte."""
+    return data.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def wrong_arity(name: str) -> Failure:
@@ -156,7 +156,7 @@ def unknown_command(args: Sequence[bytes]) -> Failure:
     for arg in args[1:]:
         if len(quoted) >= 128:
             break
-        quoted += b"'" + arg[: 128 - len(quoted)] + b"' "
+        quoted += b"'" + arg[: 128 - len(quoted)].partition(b"\0")[0] + b"' "
     name, rest = text_of(args[0][:128]), text_of(quoted)
     text = f"ERR unknown command '{name}', with args beginning with: {rest}"
     return Failure(text.replace("\r", " ").replace("\n", " "))

@@ -77,15 +77,20 @@ class Connection(asyncio.Protocol):
         self.door.goodbye(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._busy or self._choked or self._backlog or self.door.backend.full:
-            self._backlog.append(data)
-            self._backlog_size += len(data)
-            if not self._busy and not self._choked:
-                self.door.stalled(self)
-            if self._backlog_size > BACKLOG:
-                self._pause(True)
-            return
-        self._take(data)
+        if self._busy or self._choked:
+            self._keep(data, BACKLOG)
+        elif self._backlog or self.door.backend.full:
+            self._keep(data, 0)
+            self.door.stalled(self)
+        else:
+            self._take(data)
+
+    def _keep(self, data: bytes, most: int) -> None:
+        """Put `data` by; with more than `most` bytes the client is not read any more."""
+        self._backlog.append(data)
+        self._backlog_size += len(data)
+        if self._backlog_size > most:
+            self._pause(True)
 
     def pause_writing(self) -> None:
         self._choked = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import time
 from collections.abc import Iterable
@@ -53,6 +54,7 @@ class Door:
     async def start(self, listen: socket.socket) -> None:
         """Serve who connects to `listen`, a socket that is bound."""
         loop = asyncio.get_running_loop()
+        self.max_clients = min(self.max_clients, _allow_files(self.max_clients))
         self.port = listen.getsockname()[1]
         self._server = await loop.create_server(lambda: Connection(self), sock=listen, backlog=1024)
 
@@ -101,6 +103,21 @@ class Door:
         stalled, self._stalled = self._stalled, {}
         for connection in stalled.values():
             connection.proceed()
+
+
+FILES = 200
+"""Descriptors for everything but clients."""
+
+
+def _allow_files(clients: int) -> int:
+    """Ask for as many descriptors as `clients` need; return how many clients they allow."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = max(soft, clients + FILES)
+    if soft != resource.RLIM_INFINITY and soft < clients + FILES:
+        soft = min(hard, clients + FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return clients if soft == resource.RLIM_INFINITY else max(soft - FILES, 1)
 
 
 def _address(name: object) -> str:
