@@ -94,6 +94,23 @@ def test_up_starts_three_nodes_ctrl_c_stops_them_and_the_data_are_found_again(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux' parent death signal")
+def test_when_up_itself_is_killed_its_nodes_stop(tmp_path: Path) -> None:
+    port = first_port()
+    process, _ = up(tmp_path / "data", port)
+    process.kill()
+    process.wait()
+
+    def gone() -> bool:
+        for id in range(3):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port + id)):
+                return False
+        return True
+
+    wait(gone, "the nodes to stop")
+
+
+@pytest.mark.slow
 def test_an_operator_sees_moves_adds_and_removes(tmp_path: Path) -> None:
     with running(tmp_path) as cluster:
         cluster.settle()

@@ -104,15 +104,16 @@ def cluster(nodes: tuple[str, ...]) -> Iterator[Finding]:
             elif peer.rtt_ms is not None and peer.rtt_ms > RTT_MS:
                 far = f"n{id} to n{peer.node} and back takes {peer.rtt_ms:.0f} ms"
                 yield False, f"{far}: raise election_timeout_ms"
-        offset_ms = clock_offset_ms(where[id])
-        yield (
-            abs(offset_ms) < CLOCK_MS,
-            f"n{id}: its clock is {offset_ms:+.0f} ms from this machine's; keys expire by it",
-        )
+        yield clock(id, where[id])
 
 
-def clock_offset_ms(at: str) -> float:
-    """Return how far the clock of the node at `at` is ahead of this machine's."""
+def clock(id: int, at: str) -> Finding:
+    """Compare the clock of node `id` with this machine's."""
     before_s = time.time()
-    there_ms = status_of(at).now_ms
-    return there_ms - (before_s + time.time()) / 2 * 1000
+    try:
+        there_ms = status_of(at).now_ms
+    except OSError as error:
+        return False, f"n{id}: {error}"
+    offset_ms = there_ms - (before_s + time.time()) / 2 * 1000
+    text = f"n{id}: its clock is {offset_ms:+.0f} ms from this machine's; keys expire by it"
+    return abs(offset_ms) < CLOCK_MS, text

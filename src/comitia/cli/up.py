@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import socket
 import subprocess
@@ -57,6 +58,13 @@ def command(nodes: int, protocol: str, data: str, reads: str, port: int) -> None
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise Stop
+
+
+def _end_with_parent() -> None:
+    """In a node, before it starts: be terminated when `comitia up` is killed (Linux only)."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 class LocalCluster:
@@ -122,6 +130,7 @@ class LocalCluster:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for this process, which stops the nodes
+                preexec_fn=_end_with_parent,
             )
         self._started_s[id] = time.monotonic()
 

@@ -249,16 +249,15 @@ class Host:
             self.application.before_turn()
         if storage.full is not None:
             self._shed(storage.full)
-        rounds = 0
-        while (self._inbox or (storage.rewriting and not rounds)) and not storage.busy:
-            if rounds == ROUNDS:
-                self.wake()
+        for number in range(ROUNDS):
+            if storage.busy or not (self._inbox or (storage.rewriting and not number)):
                 break
-            rounds += 1
             self._round()
         self.application.after_turn()
         self.links.flush()
         self.compaction.consider()
+        if self._inbox and not storage.busy:
+            self.wake()
 
     def _round(self) -> None:
         inbox, self._inbox = self._inbox, []

@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import structlog
+
 from comitia.kernel import DecodeError
 from comitia.kernel.log import Log
 from comitia.kernel.stable import StableCodec, Values
@@ -50,6 +52,8 @@ PART_PAUSE_S = 0.004
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Done = Callable[[], None]
+
+log = structlog.get_logger("comitia.storage")
 
 
 class Locked(Exception):
@@ -288,7 +292,10 @@ class Storage:
         self._executor.shutdown()
         self._spares.shutdown()
         if not self._queue and self.full is None:
-            self.wal.append([(STOP, b"")])
+            try:
+                self.wal.append([(STOP, b"")])
+            except OSError as error:  # then the next start takes this for a crash, no more
+                log.warning("the end is not marked", error=str(error))
         self.wal.close()
         os.close(self._lock)
 
