@@ -80,7 +80,7 @@ class Cast:
         self.scripts = Scripts(model.clients)
         self.inbox = inbox_of(model.network, lambda number: self.envelopes.values[number].src)
         # Where any message may be late for ever, losing it shows nothing new to a promise.
-        self._lossy = model.lossy and bool(model.network is Network.FIFO or model.eventually)
+        self._lossy = model.lossy and bool(model.network == Network.FIFO or model.eventually)
         self.places = [
             Place(id, model.nodes[id], model.within, self.envelopes, self.scripts)
             for id in self.ids

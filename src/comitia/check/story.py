@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from comitia.check.place import DOWN, Event, Step
 from comitia.check.recorder import Envelope
 from comitia.check.space import State, Violation
-from comitia.kernel import Node, NodeId
+from comitia.kernel import Log, Node, NodeId
 
 if TYPE_CHECKING:
     from comitia.check.cast import Move
@@ -75,8 +77,29 @@ class Beat:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = show(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def show(value: Any, top: bool = True) -> str:
+    """Return `value` as people read it, always in the same order; names of fields only on top."""
+    match value:
+        case msgspec.Struct():
+            fields = [(name, show(getattr(value, name), False)) for name in value.__struct_fields__]
+            inside = ", ".join(f"{name}={text}" if top else text for name, text in fields)
+            return f"{type(value).__name__}({inside})"
+        case frozenset():
+            return f"{{{', '.join(sorted(show(item, False) for item in value))}}}"
+        case tuple():
+            return f"({', '.join(show(item, False) for item in value)})"
+        case Mapping():
+            pairs = sorted(f"{show(k, False)}: {show(v, False)}" for k, v in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case Log():
+            items = ", ".join(show(item, False) for item in value)
+            return f"[{value.first}: {items}]" if len(value) else f"[{value.first}:]"
+        case _:
+            return repr(value)
 
 
 @dataclass(frozen=True)

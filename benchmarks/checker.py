@@ -1,0 +1,61 @@
+"""States generated a second, and bytes a state, of the model checker on one core.
+
+    python benchmarks/checker.py
+
+Every row runs in a process of its own, so that its memory is its own.  "full" is the plain search;
+"reduced" drops stale messages and uses symmetry, and so has fewer states to generate.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from check.registers import replicated
+from check.specifications import two_phase
+from check.synod import synod
+from comitia.check import Limits, Space, SystemSpace, World, breadth_first
+from comitia.protocols.raft import PROTOCOL
+from comitia.protocols.raft.models import elections, replication
+
+ROWS: dict[str, Callable[[], Space]] = {
+    "TwoPhase, 7 resource managers": lambda: SystemSpace(two_phase(7)),
+    "Paxos, 2 proposers, 1 crash, full": lambda: _full(synod(crashes=1)),
+    "Paxos, 2 proposers, 1 crash, reduced": lambda: World(synod(crashes=1, symmetric=True)),
+    "Paxos, 2 ballots each, full": lambda: _full(synod(ballots=2)),
+    "ABD, 3 servers, linearizability, full": lambda: _full(replicated(2, 3)),
+    "Raft elections, 1 crash, full": lambda: _full(elections()),
+    "Raft elections, 1 crash, reduced": lambda: World(elections(), PROTOCOL.promises),
+    "Raft replication, 2 terms, full": lambda: _full(replication()),
+}
+LIMITS = Limits(states=2_000_000, seconds=60)
+
+
+def _full(model: object) -> World:
+    promises = PROTOCOL.promises if "raft" in str(model).lower() else ()
+    return World(model, promises, drop_stale=False, symmetric=False)  # type: ignore[arg-type]
+
+
+def main(row: str | None = None) -> None:
+    if row is not None:
+        report = breadth_first(ROWS[row](), LIMITS)
+        rate = report.generated / report.seconds
+        print(
+            f"{row:40}{report.states:12,}{report.generated:13,}{report.seconds:8.1f}"
+            f"{rate:12,.0f}{report.bytes_per_state:10.0f}"
+        )
+        return
+    heads = ("states", "generated", "s", "generated/s", "bytes")
+    print(f"{'':40}{heads[0]:>12}{heads[1]:>13}{heads[2]:>8}{heads[3]:>12}{heads[4]:>10}")
+    for name in ROWS:
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        subprocess.run([sys.executable, __file__, name], check=True, env=environment)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
