@@ -7,14 +7,19 @@ import os
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from comitia.history.trace import Header, TraceEvent
     from comitia.kernel import Protocol
     from comitia.sim.campaign import Tally
     from comitia.sim.run import Settings
+
+SUFFIXES = {"jsonl": "jsonl", "shiviz": "shiviz.log", "mermaid": "mmd"}
+FORMS = tuple(SUFFIXES)
 
 
 def load_protocol(name: str) -> Protocol:
@@ -49,6 +54,10 @@ def _option(text: str) -> tuple[str, Any]:
 @click.option("--clients", type=click.IntRange(0), help="Drawn if not given.")
 @click.option("--steps", type=click.IntRange(1), help="Steps before everything heals.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; all cores if not given.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Write traces here, or the one.")
+@click.option(
+    "--form", type=click.Choice(FORMS), default="jsonl", help="What a trace is written as."
+)
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="Protocol's options.")
 def command(
     protocol: str,
@@ -60,6 +69,8 @@ def command(
     clients: int | None,
     steps: int | None,
     jobs: int | None,
+    trace: Path | None,
+    form: str,
     options: tuple[str, ...],
 ) -> None:
     """Simulate PROTOCOL under every fault, one run a seed.
@@ -85,6 +96,7 @@ def command(
         first, seeds, jobs = seed, 1, 1
     span = range(first, first + seeds)
     tally = _run(protocol, settings, span, jobs or os.cpu_count() or 1)
+    _tell(load_protocol(protocol), settings, tally, seed, trace, form)
     sys.exit(1 if tally.failures else 0)
 
 
@@ -94,7 +106,7 @@ def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
 
     from comitia.sim.campaign import Tally, campaign
 
-    tally, console, began = Tally(), Console(), time.monotonic()
+    tally, console, began = Tally(), Console(soft_wrap=True), time.monotonic()
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
@@ -114,6 +126,42 @@ def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
         console.print(f"interrupted after {tally.seeds} of {len(span)} seeds")
     _summary(console, name, tally, began)
     return tally
+
+
+def _tell(
+    protocol: Protocol,
+    settings: Settings,
+    tally: Tally,
+    seed: int | None,
+    trace: Path | None,
+    form: str,
+) -> None:
+    """Shrink and tell one failure of each promise; write traces where they are asked for."""
+    from comitia.sim.story import record, story
+
+    first = {failure.promise: failure for failure in reversed(tally.failures)}
+    for failure in first.values():
+        told = story(protocol, failure, settings)
+        click.echo(f"\n{told}")
+        if trace is not None:
+            name = f"{protocol.name}-{failure.seed}.{SUFFIXES[form]}"
+            path = trace if seed is not None else trace / name
+            _write(path, form, told.header, told.events)
+    if not first and seed is not None and trace is not None:
+        _write(trace, form, *record(protocol, seed, settings))
+
+
+def _write(path: Path, form: str, header: Header, events: list[TraceEvent]) -> None:
+    from comitia.history.trace import write_trace
+    from comitia.history.trace_pictures import to_mermaid, to_shiviz
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if form == "jsonl":
+        path.write_bytes(b"".join(write_trace(header, events)))
+    else:
+        lines = to_shiviz(events) if form == "shiviz" else to_mermaid(header, events)
+        path.write_text("\n".join(lines) + "\n")
+    click.echo(f"trace:   {path}")
 
 
 def _rates(tally: Tally, began: float) -> str:
@@ -136,4 +184,3 @@ def _summary(console: Any, name: str, tally: Tally, began: float) -> None:
     for promise, count in tally.broken().most_common():
         seeds = sorted(failure.seed for failure in tally.failures if failure.promise == promise)
         console.print(f"  {promise}: {count} seeds, the first is {seeds[0]}", highlight=False)
-        console.print(f"  replay:  comitia sim {name} --seed {seeds[0]}", highlight=False)

@@ -152,3 +152,19 @@ def patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]
         else:
             changed[name] = plain(value)
     return changed
+
+
+def short(value: Any, width: int = 60) -> str:
+    """Return a value of a trace as people write it, lists cut at `width` columns."""
+    match value:
+        case None:
+            return "-"
+        case {"type": kind, **fields}:
+            inside = ", ".join(f"{name}={short(item)}" for name, item in fields.items())
+            return f"{kind}({inside})"
+        case dict():
+            return " ".join(f"{name}={short(item)}" for name, item in value.items())
+        case list():
+            text = ", ".join(short(item) for item in value)
+            return f"[{text if len(text) <= width else text[: width - 3] + '...'}]"
+    return str(value)

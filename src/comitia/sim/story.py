@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from comitia.history.trace import Header, TraceEvent
+from comitia.history.trace import Header, TraceEvent, short
 from comitia.kernel import Protocol
 from comitia.sim.replay import Replay
 from comitia.sim.run import Failure, Settings, build, conduct, simulate
@@ -139,19 +139,3 @@ def _line(event: TraceEvent) -> str:
     text = f"{event.t / 1000:10.1f} ms  {where:3} {event.kind}{who}{what} {event.text}".rstrip()
     changes = " ".join(f"{name}={short(value)}" for name, value in (event.view or {}).items())
     return text + (f"  => {changes}" if changes else "")
-
-
-def short(value: Any, width: int = 60) -> str:
-    """Return a value of a trace as people write it, lists cut at `width` columns."""
-    match value:
-        case None:
-            return "-"
-        case {"type": kind, **fields}:
-            inside = ", ".join(f"{name}={short(item)}" for name, item in fields.items())
-            return f"{kind}({inside})"
-        case dict():
-            return " ".join(f"{name}={short(item)}" for name, item in value.items())
-        case list():
-            text = ", ".join(short(item) for item in value)
-            return f"[{text if len(text) <= width else text[: width - 3] + '...'}]"
-    return str(value)
