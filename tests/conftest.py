@@ -16,6 +16,8 @@ from hypothesis import settings
 settings.register_profile("comitia", deadline=None)
 settings.load_profile("comitia")
 
+pytest_plugins = ["comitia.testing", "pytester"]
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("peer"):

@@ -264,7 +264,7 @@ class Chaos:
         for host in sim.hosts.values():
             sim.stopped[host.id] = min(sim.stopped[host.id], sim.time)
         core = [id for id in sim.hosts if id not in self.rotten]
-        if self.plan.core_only and "membership" not in self.on:
+        if "minority" in self.on and "membership" not in self.on:
             core = self.dice.some(core, self.plan.voters // 2 + 1)
         for host in sim.hosts.values():
             if host.id in core and host.node is None:

@@ -15,6 +15,9 @@ from comitia.sim.host import Host
 
 
 def _frame(payload: bytes) -> bytes:
+    """Return the record of a difference; of none there is no record."""
+    if not payload:
+        return b""
     return zlib.crc32(payload).to_bytes(4, "little") + len(payload).to_bytes(4, "little") + payload
 
 
@@ -53,13 +56,12 @@ def reread(host: Host, survive: int, dice: Dice) -> None:
     """
     codec = host.restore
     assert codec is not None
+    if not codec.names:
+        return  # nothing is ever written
     records = _records(host, survive + 1)
-    whole = records[: survive + (host.durable is not None)]
-    torn = (
-        records[len(whole)][: dice.below(len(records[len(whole)]))]
-        if len(records) > len(whole)
-        else b""
-    )
+    complete = survive + (host.durable is not None)
+    whole, next_one = [r for r in records[:complete] if r], b"".join(records[complete:])
+    torn = next_one[: dice.below(len(next_one))] if next_one else b""
     values, count = _recover(codec, b"".join(whole) + torn)
     expected = host.pending[survive - 1][0] if survive else host.durable
     assert count == len(whole), f"n{host.id}: {count} records recovered of {len(whole)}"
@@ -71,6 +73,8 @@ def rots(host: Host, dice: Dice) -> bool:
     codec = host.restore
     assert codec is not None
     data = bytearray(b"".join(_records(host, 0)))
+    if not data:
+        return True
     bit = dice.below(8 * len(data))
     data[bit // 8] ^= 1 << bit % 8
     return _recover(codec, bytes(data))[1] == 0

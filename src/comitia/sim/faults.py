@@ -29,6 +29,7 @@ NETWORK: Final = {
 PROCESS: Final = {
     "crash": "a process dies and starts again; writes under way are lost",
     "blackout": "all processes die at once",
+    "minority": "after everything else healed, fewer than half of the members stay dead",
     "pause": "a process stops for a while and then goes on as if nothing had been",
     "clock": "clocks show different times and run at different speeds, within 4 %",
     "jump": "a clock jumps forward",
@@ -101,8 +102,6 @@ class Plan:
     """The mean time between two faults of one kind."""
     long: int
     """How long a partition, a pause, a clogged link lasts on average."""
-    core_only: bool
-    """After the chaos only a random core of the cluster recovers; the rest stays dead."""
 
 
 def draw_plan(
@@ -135,5 +134,4 @@ def draw_plan(
         batch=batch if "batch" in faults else 0,
         calm=dice.choose((1_000, 3_000, 10_000)),
         long=dice.choose((200, 1_000, 4_000)),
-        core_only=dice.below(2) == 0,
     )

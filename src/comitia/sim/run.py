@@ -36,6 +36,7 @@ class Settings:
     liveness: bool = True
     """After the steps, heal and demand that the cluster recovers."""
 
+
     def told(self) -> dict[str, Any]:
         """What a trace says of the settings."""
         return {
@@ -136,8 +137,7 @@ def conduct(protocol: Protocol, sim: Simulation, settings: Settings) -> Violatio
         sim.run(settings.steps)
         if settings.liveness:
             sim.recover(partial(members, protocol, sim))
-        if protocol.ask is not None:
-            judge(sim)
+        judge(sim)
     # Whatever a node raises is what we are looking for, an assertion most of all.
     except Exception as error:  # noqa: BLE001
         return sim.name(error)
@@ -145,7 +145,7 @@ def conduct(protocol: Protocol, sim: Simulation, settings: Settings) -> Violatio
 
 
 def judge(sim: Simulation) -> None:
-    """Check the history of a protocol without a log.  Raises Violation when it cannot be."""
+    """Let a checker that knows nothing of logs judge what clients saw.  Raises Violation."""
     verdict = check(operations(sim.ledger.history), Register(), expired=_Patience())
     if verdict.ok is False:
         raise Violation("Linearizability", str(verdict))

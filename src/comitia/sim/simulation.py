@@ -383,9 +383,12 @@ class Simulation(World):
             if not self.heap:
                 break
         waiting = [f"{c.op.f} of client {c.process}" for c in self.clients if c.op is not None]
-        applied = {f"n{host.id}": host.applied for host in self.hosts.values()}
+        applied = ", ".join(
+            f"n{host.id} {'is dead' if host.node is None else f'has applied {host.applied}'}"
+            for host in self.hosts.values()
+        )
         raise Violation(
             "Liveness",
             f"{(self.time - since) // 1000} ms after everything healed, still open: "
-            f"{', '.join(waiting) or 'nothing'}; applied: {applied}",
+            f"{', '.join(waiting) or 'nothing'}; {applied}",
         )
