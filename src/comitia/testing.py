@@ -46,7 +46,11 @@ class Simulate:
     """What the fixture `sim` is."""
 
     def __init__(
-        self, settings: Settings, seeds: int = DEFAULT_SEEDS, seed: int | None = None, node: str = ""
+        self,
+        settings: Settings,
+        seeds: int = DEFAULT_SEEDS,
+        seed: int | None = None,
+        node: str = "",
     ) -> None:
         """`node` is the test's name for pytest, for the line that replays."""
         self.settings, self.node = settings, node

@@ -9,6 +9,7 @@ from typing import Any
 
 from comitia.history import Register, check, operations
 from comitia.kernel import Node, NodeId, Protocol
+from comitia.sim.adversary import Adversary
 from comitia.sim.dice import Dice
 from comitia.sim.faults import ALL, OPERATOR, draw_plan
 from comitia.sim.ledger import Violation
@@ -35,7 +36,6 @@ class Settings:
     workload: Callable[[], Workload] = Registers
     liveness: bool = True
     """After the steps, heal and demand that the cluster recovers."""
-
 
     def told(self) -> dict[str, Any]:
         """What a trace says of the settings."""
@@ -91,7 +91,11 @@ class Outcome:
 
 
 def build(
-    protocol: Protocol, seed: int, settings: Settings, kind: type[Simulation] = Simulation
+    protocol: Protocol,
+    seed: int,
+    settings: Settings,
+    kind: type[Simulation] = Simulation,
+    adversary: Adversary | None = None,
 ) -> Simulation:
     """Return the simulation of `seed`, not begun."""
     dice = Dice(seed, "plan")
@@ -112,7 +116,7 @@ def build(
         workload = Requests(protocol.ask, protocol.verbs)
     # The law of values costs more than everything else: one seed in 64 checks it.
     laws = dice.below(64) == 0
-    return kind(seed, plan, make, promises, workload, laws)
+    return kind(seed, plan, make, promises, workload, laws, adversary)
 
 
 def _make(

@@ -91,8 +91,10 @@ def narrow(protocol: Protocol, failure: Failure, settings: Settings) -> tuple[Fa
     def proposals() -> Iterator[Settings]:
         for fault in settings.faults:
             yield replace(settings, faults=tuple(f for f in settings.faults if f != fault))
-        yield replace(settings, clients=1)
-        yield replace(settings, steps=settings.steps // 2)
+        if settings.clients != 1:
+            yield replace(settings, clients=1)
+        if settings.steps > 50:
+            yield replace(settings, steps=settings.steps // 2)
 
     progress = True
     while progress:
@@ -101,6 +103,7 @@ def narrow(protocol: Protocol, failure: Failure, settings: Settings) -> tuple[Fa
             again = simulate(protocol, failure.seed, proposal).failure
             if again is not None and again.promise == failure.promise:
                 failure, settings, progress = again, proposal, True
+                break
     return failure, settings
 
 
