@@ -140,12 +140,13 @@ def test_a_value_changed_in_place_is_noticed() -> None:
     assert {failure.promise for failure in found if failure} == {"LawOfValues"}
 
 
-def test_a_dead_majority_of_one_is_a_liveness_failure_with_narrowed_faults() -> None:
+def test_who_cannot_go_on_without_one_member_fails_liveness_with_fewer_faults() -> None:
     settings = Settings(faults=("loss", "minority", "crash"), steps=200)
     failure = next(f for seed in range(50) if (f := simulate(DURABLE, seed, settings).failure))
     assert failure.promise == "Liveness"
     told = story(DURABLE, failure, settings)
-    assert told.settings.faults == ("minority",), "the other faults were not to blame"
+    assert "minority" in told.settings.faults
+    assert "loss" not in told.settings.faults, "that was not to blame"
     assert "n1 is dead" in told.failure.text
 
 
