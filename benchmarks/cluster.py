@@ -26,6 +26,7 @@ from etcd_load import put
 
 ROOT = Path(__file__).parents[1]
 CLIENTS = 64
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
 
 
 class Result:
@@ -66,7 +67,7 @@ class Peers:
                     cwd=directory,
                     stdout=output,
                     stderr=output,
-                    env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+                    env=ENVIRONMENT,
                 )
             )
 
@@ -83,7 +84,10 @@ class Peers:
         for _ in range(100):
             time.sleep(0.1)
             found = subprocess.run(
-                [*status, "--node", f"127.0.0.1:{port + 21}"], capture_output=True, text=True
+                [*status, "--node", f"127.0.0.1:{port + 21}"],
+                env=ENVIRONMENT,
+                capture_output=True,
+                text=True,
             )
             if found.returncode == 0:
                 return port + int(found.stdout.strip().removeprefix("n"))

@@ -31,7 +31,7 @@ class Switchboard(Protocol):
 
     identity: Identity
     nonce: bytes
-    strangers: set[Inbound]
+    strangers: dict[Inbound, None]
     bad_bytes: int
 
     def greet(self, to: NodeId, nonce: bytes) -> bytes:
@@ -70,14 +70,16 @@ class Inbound(asyncio.Protocol):
         # uvloop's transports are no subclasses of asyncio's.
         self.transport = transport = cast(asyncio.Transport, transport)
         no_delay(transport)
-        if len(self._links.strangers) >= STRANGERS:
-            transport.abort()
-            return
-        self._links.strangers.add(self)
+        strangers = self._links.strangers
+        if len(strangers) >= STRANGERS:  # a peer speaks at once: who is silent longest goes
+            oldest = next(iter(strangers))
+            del strangers[oldest]
+            oldest.close()
+        strangers[self] = None
         self._deadline = asyncio.get_running_loop().call_later(GREETING_S, transport.abort)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._links.strangers.discard(self)
+        self._links.strangers.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
         if self.src is not None:
@@ -128,7 +130,7 @@ class Inbound(asyncio.Protocol):
             return
         self.src = hello.identity.node
         self._reader.limit = frames.LIMIT
-        self._links.strangers.discard(self)
+        self._links.strangers.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
         welcome = self._links.greet(self.src, hello.nonce)

@@ -118,6 +118,8 @@ class Host:
         self._inbox.clear()
         deadline_s = time.monotonic() + CLOSING_S
         while self.storage.in_flight and time.monotonic() < deadline_s:
+            assert self.storage.values is not None
+            self.storage.commit(self.storage.values, lambda: None)
             await asyncio.sleep(0.005)
         self.transfers.close()
         await self.links.close()

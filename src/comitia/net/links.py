@@ -51,7 +51,7 @@ class Links:
     def __init__(self, identity: Identity, book: Book) -> None:
         self.identity, self.book = identity, book
         self.nonce = os.urandom(16)
-        self.strangers: set[Inbound] = set()
+        self.strangers: dict[Inbound, None] = {}  # in order of their coming
         self.bad_bytes = self.sent_bytes = self.received_bytes = 0
         self.dropped: Counter[NodeId] = Counter()
         self.rtt_ms: dict[NodeId, float] = {}
@@ -147,7 +147,7 @@ class Links:
                 await asyncio.get_running_loop().create_connection(
                     lambda: outbound, address.host, address.port
                 )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: no name of a host
             log.debug("peer not reached", node=peer, address=str(address), error=str(error))
             return False
         self._outbound[peer] = outbound
