@@ -1,12 +1,13 @@
 """Raft with one line broken, many times over: each must be caught, or our checks prove nothing.
 
-Every class says which rule it breaks.  `FAULTS` and `OPTIONS` narrow the search where a mutant
-needs a rare event (a lease needs reads, a snapshot needs compaction).
+Every class says which rule it breaks.  `SETTINGS` narrow the simulator's search where a mutant
+needs something rare.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import replace as changed
+from typing import ClassVar
 
 from comitia.kernel import (
     Compact,
@@ -28,13 +29,25 @@ from comitia.protocols.raft.messages import (
     RequestVoteResponse,
 )
 from comitia.protocols.raft.state import CANDIDATE, FOLLOWER, LEADER
+from comitia.sim.faults import parse_faults
+from comitia.sim.run import Settings
+
+STALE_LEADERS = Settings(
+    faults=parse_faults("loss,delay,partition,oneway,bridge,flap,crash"),
+    options={
+        "pre_vote": False,
+        "check_quorum": False,
+        "reads": "index",
+        "max_append_bytes": 1,
+    },
+)
+"""Leaders come and go, and those that are cut off do not notice."""
 
 
 class Mutant(Raft):
     """What a mutant may say of itself."""
 
-    OPTIONS: ClassVar[dict[str, Any]] = {}
-    FAULTS: ClassVar[str] = "all"
+    SETTINGS: ClassVar[Settings] = Settings()
 
 
 class Through(Out):
@@ -172,11 +185,25 @@ class ElectsWithHalf(Mutant):
             self.become_leader(out)
 
 
+class DeposesOnAnyRequest(Mutant):
+    """Section 4.2.3: a request for votes does not even raise the term of who hears a leader.
+
+    In the incumbent library a server with an empty log deposes a healthy leader.
+    """
+
+    def on_request_vote(self, src: NodeId, message: RequestVote, out: Out) -> None:
+        if message.term > self.current_term:
+            self.become_follower(message.term, None, out)
+        super().on_request_vote(src, message, out)
+
+
 # Replication.
 
 
 class CommitsOlderTerms(Mutant):
     """Section 3.6.2, figure 3.7: only entries of the current term are committed by counting."""
+
+    SETTINGS: ClassVar[Settings] = changed(STALE_LEADERS, nodes=3, steps=4000)
 
     def advance_commit_index(self, out: Out) -> None:
         index = self.configuration.reached(lambda voter: self.progress[voter].match_index)
@@ -208,7 +235,7 @@ class TruncatesOnDuplicates(Mutant):
     """
 
     def take(self, prev: int, entries: tuple[Entry, ...]) -> None:
-        if self.commit_index <= prev < self.log.last:
+        if self.log.first <= prev < self.log.last:
             self.log = self.log.cut_after(prev)
         super().take(prev, entries)
 
@@ -285,7 +312,7 @@ class AnswersSnapshotsUnseen(Mutant):
     only a part has arrived.
     """
 
-    OPTIONS: ClassVar[dict[str, Any]] = {"trailing_entries": 0}
+    SETTINGS: ClassVar[Settings] = Settings(options={"trailing_entries": 0})
 
     def on_append_entries(self, src: NodeId, message: AppendEntries, out: Out) -> None:
         prev, term = message.prev_log_index, message.prev_log_term
@@ -298,11 +325,11 @@ class AnswersSnapshotsUnseen(Mutant):
 class KeepsAConflictingLog(Mutant):
     """Figure 5.3, step 7: a log that does not hold the snapshot's last entry is discarded."""
 
-    OPTIONS: ClassVar[dict[str, Any]] = {"trailing_entries": 0}
+    SETTINGS: ClassVar[Settings] = Settings(options={"trailing_entries": 0})
 
     def on_install_snapshot(self, src: NodeId, message: InstallSnapshot, out: Out) -> None:
         index = message.last_included_index
-        if self.commit_index < index <= self.log.last and message.term == self.current_term:
+        if self.commit_index < index <= self.log.last:
             message = replace(message, last_included_term=self.log[index].term)
         super().on_install_snapshot(src, message, out)
 
@@ -310,7 +337,7 @@ class KeepsAConflictingLog(Mutant):
 class DropsItsLogForAnySnapshot(Mutant):
     """Figure 5.3, step 6: entries that follow the snapshot's last may be acknowledged."""
 
-    OPTIONS: ClassVar[dict[str, Any]] = {"trailing_entries": 0}
+    SETTINGS: ClassVar[Settings] = Settings(options={"trailing_entries": 0})
 
     def on_install_snapshot(self, src: NodeId, message: InstallSnapshot, out: Out) -> None:
         index = message.last_included_index
@@ -322,7 +349,7 @@ class DropsItsLogForAnySnapshot(Mutant):
 class CompactsTheConfigurationAway(Mutant):
     """Section 5: a snapshot holds the configuration as of its last entry."""
 
-    OPTIONS: ClassVar[dict[str, Any]] = {"trailing_entries": 0}
+    SETTINGS: ClassVar[Settings] = Settings(options={"trailing_entries": 0})
 
     def on_compact(self, request: Compact, out: Out) -> None:
         first = Configuration(tuple(range(1, 4)))
@@ -390,7 +417,7 @@ class KeepsARemovedConfiguration(Mutant):
 class ServesReadsUnconfirmed(Mutant):
     """Section 6.4, step 3: a leader first makes sure that it has not been superseded."""
 
-    OPTIONS: ClassVar[dict[str, Any]] = {"reads": "index"}
+    SETTINGS: ClassVar[Settings] = STALE_LEADERS
 
     def has_lease(self, out: Out) -> bool:
         return True
@@ -399,7 +426,7 @@ class ServesReadsUnconfirmed(Mutant):
 class ConfirmsByOlderRounds(Mutant):
     """Section 6.4: answers to a round that began before the read confirm nothing."""
 
-    OPTIONS: ClassVar[dict[str, Any]] = {"reads": "index"}
+    SETTINGS: ClassVar[Settings] = STALE_LEADERS
 
     def confirmed_round(self) -> int:
         return super().confirmed_round() + 1

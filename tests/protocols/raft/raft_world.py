@@ -7,12 +7,11 @@ of the protocol are checked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from comitia.kernel import (
     Compact,
     Message,
-    Node,
     NodeId,
     Out,
     Propose,
@@ -24,7 +23,6 @@ from comitia.kernel import (
 from comitia.kernel.laws import DiskBeforeWire, ValuesLaw
 from comitia.kernel.stable import StableCodec, Values
 from comitia.protocols.raft import PROTOCOL, Options, Raft
-from comitia.protocols.raft.messages import InstallSnapshot
 
 Flying = tuple[NodeId, NodeId, Message]
 
@@ -45,6 +43,7 @@ class Port(Out):
         self.held.append((to, message))
 
     def send_early(self, to: NodeId, message: Message) -> None:
+        self.world.early.append(message)
         self.world.fly(self.id, to, message)
 
     def send_snapshot(self, to: NodeId, message: Message) -> None:
@@ -77,14 +76,15 @@ class Port(Out):
 
 
 class World:
-    """Servers 1 to `size`, and whoever `join`s."""
+    """Servers 1 to `size`, and whoever is started later."""
 
-    def __init__(
-        self, size: int = 3, server: type[Raft] = Raft, start: bool = True, **options: Any
-    ) -> None:
-        self.server, self.options = server, Options(**options)
+    usual: ClassVar[type[Raft]] = Raft
+    """What the servers are: a test of mutants puts one here."""
+
+    def __init__(self, size: int = 3, **options: Any) -> None:
+        self.server, self.options = self.usual, Options(**options)
         self.voters = tuple(range(1, size + 1))
-        self.codec = StableCodec(server)
+        self.codec = StableCodec(self.server)
         self.nodes: dict[NodeId, Raft] = {}
         self.disk: dict[NodeId, Values] = {}
         self.ports: dict[NodeId, Port] = {}
@@ -92,13 +92,14 @@ class World:
         self.clock: dict[NodeId, int] = {}
         self.applied: dict[NodeId, list[tuple[int, bytes]]] = {}
         self.flying: list[Flying] = []
+        self.early: list[Message] = []  # what did not wait for the disk
         self.cut: set[tuple[NodeId, NodeId]] = set()
         self.answers: list[tuple[NodeId, Request, object]] = []
         self.refusals: list[tuple[NodeId, Request, str]] = []
         self.installed: list[tuple[NodeId, int]] = []
         self.snapshots_sent = 0
         self.promises = [promise() for promise in PROTOCOL.promises]
-        for id in self.voters if start else ():
+        for id in self.voters:
             self.start(id)
 
     # Processes.
@@ -125,13 +126,11 @@ class World:
         self.crash(id)
         self.start(id)
 
-    def step(self, id: NodeId, do: Callable[[Out], None], turn: bool = True) -> None:
+    def step(self, id: NodeId, do: Callable[[Out], None]) -> None:
         """One event, the end of its turn, the disk, and then the wire."""
         node, port = self.nodes[id], self.ports[id]
         law = ValuesLaw(node)
         do(port)
-        if not turn:
-            return
         node.on_turn(port)
         law.check()
         disk = DiskBeforeWire(self.codec)
@@ -292,6 +291,3 @@ class World:
 
     def leaders(self) -> list[NodeId]:
         return [id for id, node in sorted(self.nodes.items()) if node.role == "leader"]
-
-
-__all__ = ["InstallSnapshot", "Node", "World"]

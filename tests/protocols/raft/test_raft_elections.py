@@ -91,6 +91,21 @@ def test_a_candidate_counts_its_own_vote_only_when_it_is_durable() -> None:
     assert world.leaders() == [1]
 
 
+def test_a_vote_waits_for_the_disk() -> None:
+    world = silent_world()
+    world.deliver((1, 3, RequestVote(1, 0, 0)))
+    assert len(world.find(RequestVoteResponse)) == 1
+    assert not [m for m in world.early if isinstance(m, RequestVoteResponse)]
+
+
+def test_half_of_the_votes_is_not_enough() -> None:
+    world = silent_world(4, pre_vote=False)
+    world.isolate(1, 2)
+    world.fire(1, "election")
+    assert len(world.nodes[1].votes) == 2
+    assert world.leaders() == []
+
+
 def test_votes_of_an_older_term_are_not_counted() -> None:
     world = silent_world(pre_vote=False)
     world.fire(1, "election", settle=False)

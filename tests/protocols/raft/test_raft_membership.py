@@ -85,6 +85,21 @@ def test_a_joint_configuration_commits_only_with_both_majorities() -> None:
     assert world.answer(1) is None
 
 
+def test_a_joint_configuration_does_not_commit_without_the_outgoing_majority() -> None:
+    world = led()
+    for id in (4, 5):
+        world.start(id)
+    world.isolate(2, 3)
+    world.reconfigure(1, 1, {1, 4, 5})
+    world.beat(1)
+    assert world.nodes[4].log.last == world.nodes[5].log.last == world.nodes[1].log.last
+    assert world.nodes[1].commit_index == 1
+    assert world.nodes[1].configuration.joint
+    world.heal()
+    world.beat(1)
+    assert world.answer(1) is None
+
+
 def test_a_new_leader_leaves_the_joint_configuration_that_another_entered() -> None:
     world = led()
     for id in (4, 5):

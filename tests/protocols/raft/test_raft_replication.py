@@ -46,6 +46,12 @@ def test_the_leader_counts_itself_only_when_its_own_disk_has_the_entry() -> None
     assert world.values(1) == ["a"]
 
 
+def test_an_acknowledgement_waits_for_the_disk() -> None:
+    world = led()
+    world.propose(1, "a")
+    assert all(isinstance(message, AppendEntries) for message in world.early)
+
+
 def test_only_entries_of_the_current_term_are_committed_by_counting() -> None:
     """Figure 3.7 (figure 8 of the paper): an older entry on a majority can still be replaced."""
     world = led(5)
@@ -119,6 +125,19 @@ def test_append_entries_out_of_order_leave_the_same_log() -> None:
     world.settle()
     world.beat(1)
     assert world.values(2) == ["a", "b", "c"]
+
+
+def test_a_follower_whose_previous_entry_is_of_another_term_refuses() -> None:
+    world = led()
+    world.isolate(1)
+    for value in "xy":
+        world.propose(1, value)
+    before = world.nodes[1].log
+    world.heal()
+    world.deliver((2, 1, AppendEntries(2, 3, 2, (Entry(2, b"a"),), 4, 1)))
+    assert world.nodes[1].log == before
+    ((_, _, answer),) = world.find(AppendEntriesConflict, src=1)
+    assert (answer.hint_index, answer.hint_term) == (3, 1)
 
 
 def test_a_conflicting_suffix_is_replaced() -> None:
