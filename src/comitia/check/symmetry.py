@@ -16,7 +16,7 @@ from comitia.check.cast import Cast, Memo
 from comitia.check.packing import BITS, MASK
 from comitia.check.place import DOWN, Local, Seat
 from comitia.check.recorder import Envelope
-from comitia.check.space import State
+from comitia.check.space import State, Violation
 from comitia.kernel import Node, NodeId, Promise, Symmetry, replace
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Places:
 
     def representative(self, state: State) -> State:
         """Return the smallest of all states that a change of places makes of `state`."""
-        return min(state, *self.images(state))
+        return min((state, *self.images(state)))
 
     def images(self, state: State) -> list[State]:
         """Return what each change of places makes of `state`."""
@@ -151,7 +151,10 @@ def refute(world: World, places: Places, states: int = 300) -> None:
     seen = set(world.initial())
     waiting = sorted(seen)
     for state in waiting:
-        successors = world.expand(state)
+        try:
+            successors = world.expand(state)
+        except Violation:
+            return  # the search itself will come to it, and tell the story
         images = [places.images(after) for after in successors]
         for number, (new, image) in enumerate(
             zip(places.changes, places.images(state), strict=True)

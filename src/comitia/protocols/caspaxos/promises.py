@@ -43,6 +43,12 @@ class Chain(Promise):
                 if isinstance(request, Change):
                     self.carried = self.carried.set((node.id, request.token), ballot)
 
+    def on_restart(self, node: Any) -> None:
+        # Ballots that had not reached the disk were seen by nobody, and will be used again.
+        for key, ballot in self.parents:
+            if ballot.proposer == node.id and ballot.round > getattr(node, "round", 0):
+                self.parents = self.parents.delete((key, ballot))
+
     def on_answer(self, node: NodeId, request: Request, result: object) -> None:
         if not isinstance(request, Change):
             return
