@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 class Cluster:
     """The processes of one cluster on free ports of 127.0.0.1."""
 
-    def __init__(self, directory: Path, size: int = 3) -> None:
-        self.directory, self.ids = directory, list(range(1, size + 1))
+    def __init__(self, directory: Path, size: int = 3, reads: str = "lease") -> None:
+        self.directory, self.ids, self.reads = directory, list(range(1, size + 1)), reads
         ports = free_ports(3 * size)
         self.redis = dict(zip(self.ids, ports[:size], strict=True))
         self.peer = dict(zip(self.ids, ports[size : 2 * size], strict=True))
@@ -40,8 +40,9 @@ class Cluster:
         data = self.directory / f"n{id}"
         data.mkdir(parents=True, exist_ok=True)
         members = ",".join(f"{i}=127.0.0.1:{port}" for i, port in self.peer.items())
-        flags = f"--node {id} --data {data} --members {members} --redis 127.0.0.1:{self.redis[id]}"
-        flags += f" --peer 127.0.0.1:{self.peer[id]} --http 127.0.0.1:{self.http[id]}"
+        flags = f"--node {id} --data {data} --members {members} --reads {self.reads}"
+        flags += f" --redis 127.0.0.1:{self.redis[id]} --peer 127.0.0.1:{self.peer[id]}"
+        flags += f" --http 127.0.0.1:{self.http[id]}"
         limit = self.file_limit.get(id)
 
         def limited() -> None:
@@ -135,9 +136,9 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def running(directory: Path) -> Iterator[Cluster]:
+def running(directory: Path, reads: str = "lease") -> Iterator[Cluster]:
     """A cluster that serves; its logs are shown when the test fails."""
-    cluster = Cluster(directory)
+    cluster = Cluster(directory, reads=reads)
     cluster.start_all()
     try:
         cluster.leader()
