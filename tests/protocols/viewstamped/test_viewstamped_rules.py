@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hand_world import HandWorld
 
 from comitia.kernel import Compact, Reconfigure, Transfer
 from comitia.protocols.viewstamped import PROTOCOL, InMemoryReplica, Options, ViewstampedReplica
 from comitia.protocols.viewstamped.messages import (
+    Commit,
+    CommitOk,
     DoViewChange,
     GetState,
     InstallCheckpoint,
@@ -25,7 +29,7 @@ class VR(HandWorld):
     """Replicas; n1 is the primary of view 0, n2 of view 1, and so on."""
 
     def __init__(
-        self, size: int = 3, replica: type[ViewstampedReplica] = ViewstampedReplica, **options: int
+        self, size: int = 3, replica: type[ViewstampedReplica] = ViewstampedReplica, **options: Any
     ) -> None:
         chosen = Options(**options)
         super().__init__(PROTOCOL, lambda id, voters: replica(id, voters, chosen), size)
@@ -418,6 +422,18 @@ def test_a_clock_that_jumps_back_gives_no_lease() -> None:
         world.answer(7)
 
 
+def test_a_read_is_answered_only_after_a_round_that_began_after_it() -> None:
+    world = VR(reads="index")
+    world.fire(1, "commit", settle=False)
+    world.deliver(*world.find(Commit))
+    answers = world.lose(CommitOk, to=1)  # of the round before the question
+    world.read(1, 7, settle=False)
+    world.lose()
+    world.deliver(*answers)
+    with pytest.raises(KeyError):
+        world.answer(7)
+
+
 def test_a_read_at_a_backup_is_answered_by_way_of_the_primary() -> None:
     world = VR()
     world.propose(1, "a")
@@ -476,7 +492,7 @@ def test_nothing_is_ordered_behind_a_reconfiguration_in_its_epoch() -> None:
     while not world.nodes[1].ordered:
         world.deliver(world.flying[0])
     world.propose(1, "late", settle=False)
-    assert world.refusals[-1][2] == "a reconfiguration is under way"
+    assert [reason for _, _, reason in world.refusals] == ["a reconfiguration is under way"]
 
 
 def test_a_newcomer_that_does_not_run_is_named_and_nothing_changes() -> None:

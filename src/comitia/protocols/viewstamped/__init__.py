@@ -49,6 +49,12 @@ PROTOCOL = Protocol(
     make=make,
     promises=PROMISES,
     view=view,
+    stress={
+        "trailing_ops": (0, 1, 10, 4096),
+        "max_message_bytes": (1, 20, 1 << 20),
+        "max_uncommitted": (2, 4096),
+        "reads": ("lease", "index"),
+    },
 )
 
 __all__ = ["PROTOCOL", "InMemoryReplica", "Options", "ViewstampedReplica", "make"]

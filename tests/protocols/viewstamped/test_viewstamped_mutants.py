@@ -1,0 +1,241 @@
+"""Viewstamped Replication with one line broken: the simulator must notice every time.
+
+The first are the paper's own errors; "found here" marks mistakes that this implementation once had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import test_viewstamped_rules as rules
+
+from comitia.kernel import Broken
+from comitia.protocols.viewstamped import (
+    PROTOCOL,
+    InMemoryReplica,
+    Options,
+    ViewstampedReplica,
+)
+from comitia.sim.faults import parse_faults
+from comitia.sim.mutants import Mutant, edited, kill, replaced
+from comitia.sim.run import Settings, simulate
+
+VR = ViewstampedReplica
+
+
+def without(*names: str) -> tuple[str, ...]:
+    return tuple(name for name in VR.stable if name not in names)
+
+
+MUTANTS = [
+    edited(
+        "f replicas are enough to commit",
+        VR.advance_commit_number,
+        "reached[-self.quorum.size]",
+        "reached[1 - self.quorum.size]",
+    ),
+    edited(
+        "f replicas are enough to start a view",
+        VR.start_view,
+        "if not self.quorum.is_write_quorum(frozenset(self.received.keys())):",
+        "if len(self.received) < self.quorum.size - 1:",
+    ),
+    replaced("the view is forgotten in a crash", stable=without("view", "last_normal_view")),
+    replaced("the last normal view is forgotten in a crash", stable=without("last_normal_view")),
+    replaced("the log is forgotten in a crash", stable=without("log", "checkpoint", "groups")),
+    edited(
+        "a primary that restarts goes on in its view, although its PREPAREs overtook its disk",
+        VR.on_start,
+        "self.start_view_change(self.next_view(), self.view, out)",
+        "self.begin_as_primary(out)",
+    ),
+    replaced("the view is forgotten in a crash", stable=without("view", "last_normal_view")),
+    replaced("the last normal view is forgotten in a crash", stable=without("last_normal_view")),
+    replaced("the log is forgotten in a crash", stable=without("log", "checkpoint", "groups")),
+    edited(
+        "a primary that restarts goes on in its view, although its PREPAREs overtook its disk",
+        VR.on_start,
+        "self.start_view_change(self.next_view(), self.view, out)",
+        "self.begin_as_primary(out)",
+    ),
+    replaced("the view is forgotten in a crash", stable=without("view", "last_normal_view")),
+    replaced("the last normal view is forgotten in a crash", stable=without("last_normal_view")),
+    replaced("the log is forgotten in a crash", stable=without("log", "checkpoint", "groups")),
+    edited(
+        "a primary that restarts goes on in its view, although its PREPAREs overtook its disk",
+        VR.on_start,
+        "self.start_view_change(self.next_view(), self.view, out)",
+        "self.begin_as_primary(out)",
+    ),
+    replaced("the view is forgotten in a crash", stable=without("view", "last_normal_view")),
+    replaced("the last normal view is forgotten in a crash", stable=without("last_normal_view")),
+    replaced("the log is forgotten in a crash", stable=without("log", "checkpoint", "groups")),
+    edited(
+        "a primary that restarts goes on in its view, although its PREPAREs overtook its disk",
+        VR.on_start,
+        "self.start_view_change(self.next_view(), self.view, out)",
+        "self.begin_as_primary(out)",
+    ),
+    edited(
+        "found here: a restart enters old epochs again",
+        VR.execute,
+        " and self.executed > self.group.since",
+        "",
+    ),
+    edited(
+        "found here: a restarted group does not know that its RECONFIGURATION is committed",
+        VR.on_start,
+        "self.execute(max(self.commit_number, self.group.since), out)",
+        "pass",
+    ),
+]
+DISK_MUTANTS = [
+    edited(
+        "R-vr-state-transfer: what is not committed is dropped before its replacement is at hand",
+        VR.transfer_to,
+        "self.view = view",
+        "self.view = view; self.log = self.log.cut_after(self.commit_number)",
+    ),
+    edited(
+        "the primary counts its own copy before it is on disk",
+        VR.on_turn,
+        "out.send(self.id, PrepareOk",
+        "out.send_early(self.id, PrepareOk",
+    ),
+    edited(
+        "a backup acknowledges before its disk",
+        VR.on_prepare,
+        "out.send(src, PrepareOk",
+        "out.send_early(src, PrepareOk",
+    ),
+    edited(
+        "a new primary answers reads before it knows what is committed",
+        VR.ask_primary,
+        "max(self.commit_number, self.view_start)",
+        "self.commit_number",
+    ),
+    edited(
+        "found here: a replica that is cut off runs through views alone and cannot come back",
+        VR.on_start_view_change,
+        " and not self.is_primary",
+        "",
+    ),
+]
+TIME_MUTANTS = [
+    edited(
+        "the longest log wins, not that of the latest normal view",
+        VR.start_view,
+        "(m.last_normal_view, m.base + len(m.ops))",
+        "(m.base + len(m.ops), m.last_normal_view)",
+    ),
+    edited(
+        "a lease lasts ten times too long",
+        VR.has_lease,
+        "lasts_ms * 1000",
+        "lasts_ms * 10000",
+    ),
+    edited(
+        "a replica that hears the primary joins a view change",
+        VR.on_start_view_change,
+        "if self.loyal and message.given_up != self.view and not self.is_primary:",
+        "if False:",
+    ),
+]
+DISK = Settings(faults=parse_faults("network,crash,sync,slow_disk,batch,blackout"), steps=1500)
+TIME = Settings(faults=parse_faults("network,pause,clock,crash,jump,transfer"), steps=1500)
+CASES = [
+    *((mutant, Settings()) for mutant in MUTANTS),
+    *((mutant, DISK) for mutant in DISK_MUTANTS),
+    *((mutant, TIME) for mutant in TIME_MUTANTS),
+]
+
+
+@pytest.mark.parametrize(("mutant", "settings"), CASES, ids=str)
+def test_every_mutant_is_killed(mutant: Mutant, settings: Settings) -> None:
+    print(kill(PROTOCOL, mutant, seeds=3000, settings=settings))
+
+
+# What needs a rare coincidence is shown by the rule's own test instead.
+BY_RULE = [
+    (
+        edited(
+            "requests are ordered behind a RECONFIGURATION",
+            VR.on_propose,
+            "elif self.reconfiguring():",
+            "elif False:",
+        ),
+        rules.test_nothing_is_ordered_behind_a_reconfiguration_in_its_epoch,
+    ),
+    (
+        edited(
+            "a read is confirmed by a round that began before it",
+            VR.ask_primary,
+            "((self.round, op_number",
+            "((self.round - 1, op_number",
+        ),
+        rules.test_a_read_is_answered_only_after_a_round_that_began_after_it,
+    ),
+    (
+        edited(
+            "an acknowledgement of an older view counts",
+            VR.on_prepare_ok,
+            "or message.view != self.view",
+            "",
+        ),
+        rules.test_an_acknowledgement_of_an_older_view_is_not_counted,
+    ),
+    (
+        edited(
+            "DOVIEWCHANGE leaves before the view is on disk",
+            VR.do_view_change,
+            "out.send(self",
+            "out.send_early(self",
+        ),
+        rules.test_do_view_change_is_sent_only_when_the_view_is_on_disk,
+    ),
+    (
+        edited(
+            "newcomers count before they answered",
+            VR.cold,
+            "n not in self.prepared or self.prepared[n] < warm",
+            "self.prepared.get(n, -1) < warm",
+        ),
+        rules.test_a_newcomer_that_does_not_run_is_named_and_nothing_changes,
+    ),
+]
+
+
+@pytest.mark.parametrize(("mutant", "rule"), BY_RULE, ids=str)
+def test_a_rule_s_own_test_kills_its_mutant(
+    mutant: Mutant, rule: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule()
+    for name, broken in mutant.attributes.items():
+        monkeypatch.setattr(VR, name, broken)
+    with pytest.raises((AssertionError, Broken, KeyError, pytest.fail.Exception)):
+        rule()
+
+
+def in_memory(id: int, voters: tuple[int, ...], **options: object) -> InMemoryReplica:
+    return InMemoryReplica(id, voters, Options(**options))  # type: ignore[arg-type]
+
+
+# More than f replicas without their logs at once may wait for ever: only safety is promised.
+IN_MEMORY = replace(PROTOCOL, make=in_memory)
+CRASHES = Settings(faults=parse_faults("network,crash,sync"), liveness=False)
+
+
+def test_a_log_in_memory_is_recovered_from_the_others_when_the_view_is_on_disk() -> None:
+    served = 0
+    for seed in range(150):
+        outcome = simulate(IN_MEMORY, seed, CRASHES)
+        assert outcome.failure is None, outcome.failure
+        served += outcome.served
+    assert served > 1000
+
+
+def test_diskless_recovery_as_in_the_paper_loses_what_was_committed() -> None:
+    diskless = replaced("not even the view is on disk", stable=("lifetime",))
+    print(kill(IN_MEMORY, diskless, seeds=5000, settings=CRASHES))
