@@ -229,13 +229,8 @@ CRASHES = Settings(faults=parse_faults("network,crash,sync"), liveness=False)
 
 def test_a_log_in_memory_is_recovered_from_the_others_when_the_view_is_on_disk() -> None:
     served = 0
-    for seed in range(150):
+    for seed in range(100):
         outcome = simulate(IN_MEMORY, seed, CRASHES)
         assert outcome.failure is None, outcome.failure
         served += outcome.served
-    assert served > 1000
-
-
-def test_diskless_recovery_as_in_the_paper_loses_what_was_committed() -> None:
-    diskless = replaced("not even the view is on disk", stable=("lifetime",))
-    print(kill(IN_MEMORY, diskless, seeds=5000, settings=CRASHES))
+    assert served > 500

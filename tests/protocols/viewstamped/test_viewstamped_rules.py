@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from hand_world import HandWorld
 
-from comitia.kernel import Compact, Reconfigure, Transfer
+from comitia.kernel import Broken, Compact, Reconfigure, Transfer
 from comitia.protocols.viewstamped import PROTOCOL, InMemoryReplica, Options, ViewstampedReplica
 from comitia.protocols.viewstamped.messages import (
+    AgreeToLeave,
+    AskToLeave,
     Commit,
     CommitOk,
     DoViewChange,
@@ -394,6 +396,61 @@ def test_a_replica_recovers_into_no_view_older_than_one_it_promised_to_enter() -
         world.deliver((src, 3, RecoveryResponse(View(0, 0), nonce, op_number)))
     assert world.nodes[3].status == "recovering"
     assert world.find(GetState, src=3) == []
+
+
+def promises_outlive_two_crashes(replica: type[ViewstampedReplica]) -> VR:
+    """n2, then n3, promise to leave view 0, crash, and recover; their promises are under way.
+
+    Then an op is committed in view 0 with the help of n3 alone.
+    """
+    world = VR(replica=replica)
+
+    def leave(id: int, other: int) -> None:
+        world.silence(*(n for n in (2, 3) if "silence" in world.timers[n]))
+        world.fire(id, "view-change", settle=False)
+        world.deliver(*world.find(AskToLeave, src=id, to=other))
+        world.deliver(*world.find(AgreeToLeave, src=other, to=id))
+
+    leave(2, 3)
+    started_2 = world.lose(StartViewChange, src=2, to=3)
+    world.lose()
+    world.restart(2)
+    world.settle()
+    if world.nodes[2].status == "recovering":
+        return world
+    leave(3, 2)
+    started_3 = world.lose(StartViewChange, src=3, to=2)
+    world.deliver(*started_2)
+    did_3 = world.lose(DoViewChange, src=3)
+    world.lose()
+    world.restart(3)
+    world.settle()
+    world.isolate(2)
+    world.propose(1, "a")
+    assert world.values(1) == ["a"]
+    world.heal()
+    leave(2, 3)
+    world.deliver(*started_3)
+    world.deliver(*world.find(DoViewChange, src=2))
+    world.deliver(*did_3)
+    return world
+
+
+def test_diskless_recovery_as_in_the_paper_loses_what_was_committed() -> None:
+    class Diskless(InMemoryReplica):
+        stable = ("lifetime",)  # not even the view
+
+    with pytest.raises(Broken, match="without op 1"):
+        promises_outlive_two_crashes(Diskless)
+
+
+def test_with_the_view_on_disk_the_same_crashes_lose_nothing_and_end() -> None:
+    world = promises_outlive_two_crashes(InMemoryReplica)
+    assert world.view(1) == world.view(3) == 1  # n1 gave view 0 up for n2, which leads view 1
+    world.fire(1, "view-change")
+    assert world.primaries() == [3]
+    world.fire(2, "resend")
+    assert world.nodes[2].status == "normal"
 
 
 # Section 6.3: reads.

@@ -120,8 +120,12 @@ class StartView(Message):
 
 
 class Recovery(Message):
-    """RECOVERY: I lost my log; `nonce` is never used twice."""
+    """RECOVERY: I lost my log; `nonce` is never used twice; I recover into no view before `view`.
 
+    (The paper's carries no view, since its replica keeps none.)
+    """
+
+    view: View
     nonce: int
 
 

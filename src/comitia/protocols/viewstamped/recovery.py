@@ -41,11 +41,14 @@ class RecoveryProtocol(StateTransfer):
         if self.recover_into is not None:
             self.ask_for_state(self.primary_of(self.recover_into), out)
         self.responses = Map()
-        out.broadcast(self.others, Recovery(self.lifetime))
+        out.broadcast(self.others, Recovery(self.view, self.lifetime))
 
     def on_recovery(self, src: NodeId, message: Recovery, out: Out) -> None:
         """Step 2: only a normal replica answers."""
-        if self.status == NORMAL:
+        if self.is_primary and message.view > self.view:
+            # It promised to leave this view and cannot come back: let there be a later one.
+            self.start_view_change(message.view, self.view, out)
+        elif self.status == NORMAL:
             op_number = self.op_number if self.is_primary else -1
             out.send(src, RecoveryResponse(self.view, message.nonce, op_number))
 
