@@ -136,6 +136,7 @@ def check(path: Path) -> None:
 def tidy(directory: Path, keep: Slot) -> None:
     """Remove snapshots of other slots than `keep` and what a crash left half made."""
     directory.mkdir(parents=True, exist_ok=True)
+    sync_directory(directory.parent)
     for path in directory.iterdir():
         if path != snapshot_path(directory, keep):
             path.unlink()

@@ -98,7 +98,7 @@ class Storage:
         """What the log has grown by, starting from what was found on disk."""
         self.on_space: Callable[[], None] = lambda: None
         """Called when `full` or `low` changed."""
-        self.on_failure: Callable[[OSError], None] = _raise
+        self.on_failure: Callable[[BaseException], None] = _raise
         """Called when the disk failed for another reason than space: stop, do not try again."""
 
     def recover(self) -> Values | None:
@@ -214,10 +214,8 @@ class Storage:
             self._release(count, writing.result())
             if self._queue and not self._syncing:
                 self._sync_in_thread()
-        elif isinstance(error, OSError):
-            self._refused(error)
         else:
-            raise error
+            self._refused(error)
 
     def _write(self, count: int) -> float:
         """Make the first `count` of the queue durable as one frame; return how long it took."""
@@ -246,8 +244,8 @@ class Storage:
         for _ in range(count):
             self._queue.popleft()[1]()
 
-    def _refused(self, error: OSError) -> None:
-        if error.errno not in NO_SPACE:
+    def _refused(self, error: BaseException) -> None:
+        if not isinstance(error, OSError) or error.errno not in NO_SPACE:
             self.on_failure(error)
             return
         if self.full is None:
@@ -280,7 +278,8 @@ class Storage:
             low = f"{self.wal.directory}: {error.strerror}"
             self._retry_later()
         elif error is not None:
-            raise error
+            self.on_failure(error)
+            return
         if low != self.low:
             self.low = low
             self.on_space()
@@ -331,5 +330,5 @@ def _lock(directory: Path) -> int:
     return fd
 
 
-def _raise(error: OSError) -> None:
+def _raise(error: BaseException) -> None:
     raise error

@@ -66,6 +66,9 @@ class Wal:
         )
         if not ids:
             self._begin(1, self._segment_bytes, previous_end=0)
+            # The directories may be new as well: without them the log would be gone.
+            sync_directory(self.directory.parent)
+            sync_directory(self.directory.parent.parent)
             return
         first = next(id for id in reversed(ids) if id - 1 not in ids)
         self._stale = [self._path(id) for id in ids if id < first]
