@@ -368,4 +368,5 @@ def test_a_general_who_decided_stays_decided_after_a_restart() -> None:
 def test_the_run_on_the_page_is_the_one_that_the_checker_finds() -> None:
     page = Path(__file__).parents[3] / "docs" / "byzantine.md"
     report = breadth_first(space_of(three_generals(), PROTOCOL.promises))
-    assert f"```text\n{report.story}\n```" in page.read_text()
+    again = "put there what is printed by: comitia check byzantine three_generals"
+    assert f"```text\n{report.story}\n```" in page.read_text(), again

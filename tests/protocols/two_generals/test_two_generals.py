@@ -174,7 +174,8 @@ def test_the_protocol_can_be_loaded_shown_and_sent() -> None:
 def test_the_run_on_the_page_is_the_one_that_the_checker_finds() -> None:
     page = Path(__file__).parents[3] / "docs" / "two_generals.md"
     report = breadth_first(space_of(cautious(3), PROTOCOL.promises))
-    assert f"```text\n{report.story}\n```" in page.read_text()
+    again = "put there what is printed by: comitia check two_generals"
+    assert f"```text\n{report.story}\n```" in page.read_text(), again
 
 
 def test_in_the_simulator_lost_messengers_sometimes_leave_one_to_attack_alone() -> None:
