@@ -87,9 +87,7 @@ class Election(State):
         self.votes = Map()
         self.restart_election_timer(out)
         ask = RequestPreVote(self.current_term + 1, self.log.last, self.log[self.log.last].term)
-        for peer in self.configuration.members():
-            if peer != self.id and self.configuration.is_voter(peer):
-                out.send(peer, ask)
+        out.broadcast(self.other_voters(), ask)
         self.count_vote(self.id, True, out)  # this vote promises nothing: no disk is needed
 
     def stand(self, leader_transfer: bool, out: Out) -> None:
@@ -103,11 +101,13 @@ class Election(State):
         self.restart_election_timer(out)
         last = self.log.last
         ask = RequestVote(self.current_term, last, self.log[last].term, leader_transfer)
-        for peer in self.configuration.members():
-            if peer != self.id and self.configuration.is_voter(peer):
-                out.send(peer, ask)
+        out.broadcast(self.other_voters(), ask)
         # Its own vote counts when it is durable: else a crash could let it vote twice in the term.
         out.send(self.id, RequestVoteResponse(self.current_term, True))
+
+    def other_voters(self) -> tuple[NodeId, ...]:
+        voters = {*self.configuration.voters, *self.configuration.outgoing}
+        return tuple(sorted(voters - {self.id}))
 
     # What voters answer.
 

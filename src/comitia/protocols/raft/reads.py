@@ -52,8 +52,8 @@ class Reads(State):
         if self.has_lease(out):
             self.serve(question, read_index, out)
         else:
-            # The round after the next heartbeat's would do; one of its own at the end of this
-            # turn, for all questions of the turn, is sooner.
+            # A round that begins from now on confirms it: one for all questions of this turn
+            # begins at its end.
             self.confirming = (
                 *self.confirming,
                 Confirming(self.round + 1, read_index, question),
