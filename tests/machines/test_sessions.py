@@ -111,6 +111,21 @@ def test_sessions_and_replies_survive_a_snapshot() -> None:
     assert other.digest() == at.digest()
 
 
+def test_long_replies_do_not_travel_in_snapshots_but_their_batches_stay_executed() -> None:
+    at, other = sessions(), sessions()
+    at.apply(batch(1, [b"SET", b"k", bytes(50_000)], [b"MGET", b"k", b"k"], INCR))
+    at.apply(batch(2, [b"GET", b"k"]))
+    chunks = list(at.snapshot())
+    assert len(chunks[0]) < 60_000
+    other.restore(chunks)
+    replies = other.replies(1, 1, 1)
+    assert replies is not None
+    assert {str(reply)[:17] for reply in replies} == {"Failure('UNKNOWN "}
+    assert other.replies(1, 1, 2) == [bytes(50_000)]
+    assert other.apply(batch(1))[1] is Fate.REPEATED
+    assert other.digest() == at.digest()
+
+
 @pytest.mark.parametrize("chunks", [[], [b""], [b"\x91\x90"], [b"\x91\x90", b"x"], [b"\xc1", b""]])
 def test_what_is_no_snapshot_is_refused_and_changes_nothing(chunks: list[bytes]) -> None:
     at = sessions()

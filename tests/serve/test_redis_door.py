@@ -162,6 +162,16 @@ def test_another_client_makes_a_watched_transaction_fail(connect: Callable[[], P
     assert two.call(b"GET a\r\n") == b"$1\r\n1\r\n"
 
 
+def test_a_connection_can_be_killed_by_another_and_by_itself(connect: Callable[[], Peer]) -> None:
+    one, two = connect(), connect()
+    number = one.call(b"CLIENT ID\r\n")[1:-2]
+    assert two.call(b"CLIENT KILL ID %b\r\n" % number) == b":1\r\n"
+    assert one.socket.recv(10) == b""
+    number = two.call(b"CLIENT ID\r\n")[1:-2]
+    assert two.call(b"CLIENT KILL ID %b SKIPME no\r\n" % number) == b":1\r\n"
+    assert two.socket.recv(10) == b""
+
+
 def test_client_reply_off_and_on(connect: Callable[[], Peer]) -> None:
     client = connect()
     client.socket.sendall(b"CLIENT REPLY OFF\r\nSET a 1\r\nPING\r\nINCR a\r\nFOO\r\n")
@@ -198,7 +208,12 @@ def _bulk(data: bytes) -> bytes:
         (b"SET a 1\r\n*1\r\n:5\r\n", b"+OK\r\n-ERR Protocol error: expected '$', got ':'\r\n"),
         (b"\0" * 100_000, b"-ERR Protocol error: too big inline request\r\n"),
         (b"\xff\xfe\r\n", None),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
+        (b"POST / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n", b""),
+        (
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n",
+            b"-ERR wrong number of arguments for 'get' command\r\n",
+        ),
+        (b"PING\r\nQUIT\r\nPING\r\n", b"+PONG\r\n+OK\r\n"),
     ],
 )
 def test_garbage_gets_an_error_and_no_one_else_suffers(
@@ -214,7 +229,8 @@ def test_garbage_gets_an_error_and_no_one_else_suffers(
             while piece := bad.recv(1000):  # until it is closed
                 said += piece
             assert said == answer
-    assert other.call(b"PING\r\n") == b"+PONG\r\n"
+    assert other.call(b"GET a\r\n") in (b"$-1\r\n", b"$1\r\n1\r\n")
+    assert (other.call(b"EXISTS a\r\n") == b":1\r\n") is (data[:3] == b"SET")
 
 
 def test_half_a_command_waits_and_hinders_nobody(connect: Callable[[], Peer]) -> None:

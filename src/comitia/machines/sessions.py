@@ -24,7 +24,7 @@ import msgspec
 
 from comitia.kernel import DecodeError, Record
 from comitia.machines.machine import Machine
-from comitia.machines.reply import Reply, pack_replies, unpack_replies
+from comitia.machines.reply import Failure, Reply, pack_replies, unpack_replies
 
 _Command = Annotated[Sequence[bytes], msgspec.Meta(min_length=1)]
 
@@ -89,6 +89,24 @@ class Session:
             self.first = first
 
 
+MAX_KEPT = 1 << 16
+"""Replies of a batch that are longer than this, about, do not travel in a snapshot."""
+_NOT_KEPT = Failure("UNKNOWN reply: the command was executed, but what it returned is not known")
+
+
+def _kept(replies: Sequence[Reply]) -> Sequence[Reply]:
+    """Return what a snapshot says of the replies to a batch."""
+    return replies if _weight(replies) <= MAX_KEPT else [_NOT_KEPT] * len(replies)
+
+
+def _weight(reply: Reply) -> int:
+    if isinstance(reply, bytes | str):
+        return len(reply)
+    if isinstance(reply, dict):
+        return sum(map(_weight, reply.values()))
+    return 8 + sum(map(_weight, reply)) if isinstance(reply, Sequence) else 8
+
+
 class _Head(msgspec.Struct, array_like=True):
     """The first chunk of a snapshot: (origin, incarnation, first, replies) of every session."""
 
@@ -141,7 +159,7 @@ class Sessions:
 
     def _head(self) -> bytes:
         rows = [
-            (origin, s.incarnation, s.first, msgspec.Raw(pack_replies(s.replies)))
+            (origin, s.incarnation, s.first, msgspec.Raw(pack_replies(list(map(_kept, s.replies)))))
             for origin, s in sorted(self._sessions.items())
         ]
         return msgspec.msgpack.encode(_Head(rows))

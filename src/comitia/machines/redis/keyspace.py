@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import blake2b
-from heapq import heapify, heappop, heappush
 from zlib import crc32
 
 import msgspec
+from sortedcontainers import SortedList
 
 from comitia.machines.redis.watches import Watches
 
@@ -88,8 +88,7 @@ class Keyspace:
             if self.get(key) is not None:
                 self.watches.touch(key)
         self._shards = [Shard({}, {}) for _ in range(SHARDS)]
-        self._queue: list[tuple[int, bytes]] = []  # heap of deadlines; stale entries are skipped
-        self._queue_bound = 1000
+        self._queue: SortedList[tuple[int, bytes]] = SortedList()  # deadlines, soonest first
 
     # -- reading; never changes anything, so that reads need no log --
 
@@ -131,7 +130,7 @@ class Keyspace:
             shard = self._thaw(index)
         shard.values[key] = value
         if shard.deadlines:
-            shard.deadlines.pop(key, None)
+            self._live_on(shard, key)
         if self._watchers:
             self.watches.touch(key)
 
@@ -141,6 +140,7 @@ class Keyspace:
         self.put(key, value)
         if deadline is not None and deadline > self.time_ms:
             self._writable(key).deadlines[key] = deadline
+            self._queue.add((deadline, key))
 
     def remove(self, key: bytes) -> bool:
         """Remove `key`; return whether it was visible."""
@@ -150,7 +150,7 @@ class Keyspace:
         was = not self.expired(key)
         shard = self._writable(key)
         del shard.values[key]
-        shard.deadlines.pop(key, None)
+        self._live_on(shard, key)
         if self._watchers:
             self.watches.touch(key)
         return was
@@ -159,16 +159,15 @@ class Keyspace:
         """Give the present `key` a deadline."""
         shard = self._writable(key)
         assert key in shard.values, "a deadline for a key that is not there"
+        self._live_on(shard, key)
         shard.deadlines[key] = deadline_ms
-        heappush(self._queue, (deadline_ms, key))
-        if len(self._queue) > self._queue_bound:
-            self._requeue()
+        self._queue.add((deadline_ms, key))
         if self._watchers:
             self.watches.touch(key)
 
     def persist(self, key: bytes) -> bool:
         """Take the deadline of the visible `key` away; return whether it had one."""
-        had = self._writable(key).deadlines.pop(key, None) is not None
+        had = self._live_on(self._writable(key), key)
         if had and self._watchers:
             self.watches.touch(key)
         return had
@@ -180,22 +179,20 @@ class Keyspace:
         self.now_ms = self.time_ms
         removals = REMOVALS
         while removals and self.next_deadline() <= self.time_ms:
-            self.remove(heappop(self._queue)[1])
+            self.remove(self._queue[0][1])
             removals -= 1
 
     def next_deadline(self) -> float:
         """Return the earliest deadline of any key, in ms; infinity when there is none."""
-        while self._queue:
-            deadline_ms, key = self._queue[0]
-            if self.deadline(key) == deadline_ms:
-                return deadline_ms
-            heappop(self._queue)  # the key is gone or has another deadline by now
-        return float("inf")
+        return self._queue[0][0] if self._queue else float("inf")
 
-    def _requeue(self) -> None:
-        self._queue = [(at, key) for shard in self._shards for key, at in shard.deadlines.items()]
-        heapify(self._queue)
-        self._queue_bound = 1000 + 2 * len(self._queue)
+    def _live_on(self, shard: Shard, key: bytes) -> bool:
+        """Take the deadline of `key` away, if it has one."""
+        deadline_ms = shard.deadlines.pop(key, None)
+        if deadline_ms is None:
+            return False
+        self._queue.remove((deadline_ms, key))
+        return True
 
     def _writable(self, key: bytes) -> Shard:
         index = crc32(key) & _MASK
@@ -232,7 +229,9 @@ class Keyspace:
 
     def restored(self) -> None:
         """All chunks are in: rebuild what is derived from them."""
-        self._requeue()
+        self._queue = SortedList(
+            (at, key) for shard in self._shards for key, at in shard.deadlines.items()
+        )
 
     def digest(self) -> bytes:
         """Return 32 bytes that equal keyspaces share; the order keys came in does not count."""

@@ -119,8 +119,8 @@ class Connection(asyncio.Protocol):
             if self._commands:
                 self._steps()
             elif self._requests.error is not None:
+                self.closing = True
                 self._write([Failure(f"ERR {self._requests.error}")])
-                self.close()
             elif not self._backlog:
                 return
             elif self.door.backend.full:
@@ -185,8 +185,11 @@ class Connection(asyncio.Protocol):
             if size > WRITE and self._transport is not None:
                 self._transport.write(b"".join(pieces))  # may set `_choked`
                 pieces, size = [], 0
-        if pieces and self._transport is not None:
-            self._transport.write(b"".join(pieces))
+        if self._transport is not None:
+            if pieces:
+                self._transport.write(b"".join(pieces))
+            if self.closing and not self._replies:
+                self._transport.close()
 
     def close(self) -> None:
         """Close once what is to be said is said."""

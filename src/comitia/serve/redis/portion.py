@@ -44,6 +44,8 @@ FREE = frozenset(["PING", "ECHO", "TIME", "SELECT", "MULTI", "EXEC", "DISCARD", 
 """Own commands that neither look at nor change how others are answered: they need not wait."""
 AT_ONCE = frozenset(["EXEC", "DISCARD", "MULTI", "WATCH", "QUIT", "RESET"])
 """What a transaction does not queue."""
+HTTP = frozenset({b"POST", b"HOST:"})
+"""A browser was tricked into talking here: hang up before the body is taken for commands."""
 
 
 class Portion:
@@ -77,6 +79,9 @@ class Portion:
         transaction = connection.transaction
         command = connection.door.table.find(args)
         if isinstance(command, Failure):
+            if args[0].upper() in HTTP:
+                connection.closing = True
+                return (NO_REPLY,)
             if args[0].upper() == b"EXEC":
                 return (transaction.refuse(connection, command),)
             transaction.spoil()
