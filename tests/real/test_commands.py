@@ -69,6 +69,7 @@ def up(data: Path, port: int) -> tuple[subprocess.Popen[str], str]:
 
 def down(process: subprocess.Popen[str]) -> str:
     process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)  # the impatient press it twice
     return process.communicate(timeout=30)[0]
 
 

@@ -16,6 +16,7 @@ import click
 from comitia.cli._nodes import status_of
 from comitia.net.status import Status
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 START_S = 30.0
 STOP_S = 10.0
 STEADY_S = 5.0
@@ -43,7 +44,7 @@ def command(nodes: int, protocol: str, data: str, reads: str, port: int) -> None
     cluster = LocalCluster(nodes, protocol, Path(data), reads, port)
     cluster.check_data()
     cluster.check_ports()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in STOPPING:
         signal.signal(number, _stop)
     try:
         cluster.start()
@@ -57,6 +58,8 @@ def command(nodes: int, protocol: str, data: str, reads: str, port: int) -> None
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    for other in STOPPING:  # stopping takes STOP_S at most, and is not interrupted
+        signal.signal(other, signal.SIG_IGN)
     raise Stop
 
 
