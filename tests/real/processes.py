@@ -36,13 +36,13 @@ class Cluster:
         self.file_limit: dict[int, int] = {}
         """Bytes to which files of a node may grow, when its disk is to be full."""
 
-    def start(self, id: int) -> None:
+    def start(self, id: int, more: str = "") -> None:
         data = self.directory / f"n{id}"
         data.mkdir(parents=True, exist_ok=True)
         members = ",".join(f"{i}=127.0.0.1:{port}" for i, port in self.peer.items())
         flags = f"--node {id} --data {data} --members {members} --reads {self.reads}"
         flags += f" --redis 127.0.0.1:{self.redis[id]} --peer 127.0.0.1:{self.peer[id]}"
-        flags += f" --http 127.0.0.1:{self.http[id]}"
+        flags += f" --http 127.0.0.1:{self.http[id]} {more}"
         limit = self.file_limit.get(id)
 
         def limited() -> None:

@@ -8,14 +8,19 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from comitia.kernel import Protocol
 from comitia.net.config import Config, ConfigError, load, pairs
+
+if TYPE_CHECKING:
+    from comitia.serve.leaderless import Registers
 
 
 @click.command(epilog="Example: comitia serve --config node1.toml")
@@ -70,9 +75,23 @@ async def _serve(config: Config, protocol: Protocol) -> None:
     from comitia.net.process import run
     from comitia.serve.redis import RedisFront
 
+    if protocol.name in ("abd", "caspaxos"):
+        protocol, registers = _registers(protocol)
+        await run(config, protocol, lambda: RedisFront.of_registers(registers))
+        return
     if config.reads != "stale":
         config.options.setdefault("reads", config.reads)
-    await run(config, protocol, lambda: RedisFront(config.reads))
+    await run(config, protocol, lambda: RedisFront.of_log(config.reads))
+
+
+def _registers(protocol: Protocol) -> tuple[Protocol, Registers]:
+    from comitia.serve.registers import AbdRegisters, CasPaxosRegisters, redis_cell
+
+    if protocol.name == "abd":
+        return protocol, AbdRegisters()
+    return replace(
+        protocol, make=partial(protocol.make, transition=redis_cell)
+    ), CasPaxosRegisters()
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

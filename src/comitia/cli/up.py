@@ -19,6 +19,7 @@ from comitia.net.status import Status
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 START_S = 30.0
 STOP_S = 10.0
+LEADERLESS = ("abd", "caspaxos")
 STEADY_S = 5.0
 """A node that ran for this long and dies is started again; one that dies sooner is not."""
 
@@ -155,7 +156,8 @@ class LocalCluster:
                 self._give_up(f"{late} did not come up in {START_S:.0f} s", next(iter(self.ids)))
             time.sleep(0.05)
         newest = max(up.values(), key=lambda status: status.epoch)
-        click.echo(f" {self._protocol} · leader n{newest.leader} · term {newest.epoch}")
+        leader = "no leader" if newest.leader is None else f"leader n{newest.leader}"
+        click.echo(f" {self._protocol} · {leader} · term {newest.epoch}")
         redis, http = ([self._ports(id)[k] for id in self.ids] for k in (0, 2))
         click.echo(f"  redis 127.0.0.1:{' '.join(map(str, redis))}     http {http[0]}-{http[-1]}")
         at = "" if self._port == 7001 else f" --node 127.0.0.1:{http[0]}"
@@ -169,7 +171,8 @@ class LocalCluster:
             status = status_of(f"127.0.0.1:{self._ports(id)[2]}")
         except OSError:
             return None
-        return status if status.leader is not None else None
+        ready = status.leader is not None or self._protocol in LEADERLESS
+        return status if ready else None
 
     def _give_up(self, reason: str, id: int) -> None:
         tail = self._log(id).read_text(errors="replace").splitlines()[-8:]

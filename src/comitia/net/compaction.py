@@ -54,9 +54,12 @@ class Compaction:
         host = self._host
         if host.storage.written_bytes < self._due_bytes or self._task is not None:
             return
-        if not isinstance(host.node, Replica) or host.applied <= host.snapshot_slot:
-            return
-        self.begin()
+        if not isinstance(host.node, Replica):
+            # Nothing to take a snapshot of: the node's own state, written again, is all there is.
+            self._due_bytes = host.storage.written_bytes + 2 * LOG_BYTES
+            self._again()
+        elif host.applied > host.snapshot_slot:
+            self.begin()
 
     def begin(self) -> None:
         """Begin a snapshot of the state as it is now."""
@@ -110,6 +113,9 @@ class Compaction:
     def done(self, slot: Slot) -> None:
         """The node's log starts from the snapshot of `slot`, durably: what is older may go."""
         snapshots.forget_before(self._directory, slot)
+        self._again()
+
+    def _again(self) -> None:
         self._host.storage.rewrite()
         if self._rewriting is None:
             self._rewriting = asyncio.create_task(self._rewrite())

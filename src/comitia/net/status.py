@@ -96,7 +96,7 @@ def unready(host: Host) -> list[str]:
     reasons = []
     if host.failure.done():
         reasons.append("the node has stopped")
-    if host.view.leader is None:
+    if host.view.leader is None and host.protocol.ask is None:
         reasons.append("no leader is known")
     if host.storage.full is not None:
         reasons.append(f"the disk is full: {host.storage.full}")

@@ -8,7 +8,6 @@ from comitia.protocols.caspaxos.node import CasPaxos
 
 def view(node: CasPaxos) -> View:
     """Return what a member shows; `epoch` is the version of the configuration, nobody leads."""
-    values = sum(1 for _, register in node.registers.items() if register.state.value is not None)
     return View(
         role="member" if node.id in node.system.members else "spare",
         epoch=node.current.version,
@@ -17,8 +16,8 @@ def view(node: CasPaxos) -> View:
         committed=0,
         voters=node.system.members,
         facts=(
-            ("keys", str(values)),
-            ("tombstones", str(len(node.registers) - values)),
+            ("keys", str(len(node.registers))),
+            ("tombstones known", str(len(node.garbage))),
             ("changes under way", str(len(node.operations))),
             ("age", str(node.age)),
         ),
