@@ -168,6 +168,8 @@ class CountsEveryAnswer(Mutant):
 class CountsOldVotes(Mutant):
     """A vote counts in its own term only."""
 
+    SETTINGS: ClassVar[Settings] = Settings(options=STALE_LEADERS.options)
+
     def on_request_vote_response(self, src: NodeId, message: RequestVoteResponse, out: Out) -> None:
         if self.role == CANDIDATE and message.term <= self.current_term:
             self.count_vote(src, message.vote_granted, out)
