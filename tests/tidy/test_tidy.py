@@ -76,3 +76,13 @@ def test_english_and_chinese_pages_are_paired_heading_by_heading() -> None:
         assert levels[0] == levels[1]
         commands = [re.findall(r"```sh\n(.*?)```", p.read_text(), re.S) for p in (english, chinese)]
         assert commands[0] == commands[1]
+
+
+def test_test_modules_have_different_names() -> None:
+    alone = [
+        p for p in (ROOT / "tests").rglob("test_*.py") if not (p.parent / "__init__.py").exists()
+    ]
+    names = [path.name for path in alone]
+    assert sorted(names) == sorted(set(names)), (
+        "outside packages pytest imports a test by its file name alone"
+    )
