@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from comitia.check import World, breadth_first
+from comitia.check import World, breadth_first, with_sleep_sets
 from comitia.check.symmetry import NotSymmetric
 from comitia.kernel import Network, Symmetry
 
@@ -63,3 +63,30 @@ def test_a_symmetry_whose_ids_are_not_renamed_is_refused() -> None:
 def test_the_registers_lose_no_state_that_matters() -> None:
     assert breadth_first(World(one_copy(2, 1))).states == 93
     assert breadth_first(World(replicated(2, 2))).states == 544
+
+
+@pytest.mark.parametrize("drop_stale", [False, True])
+@pytest.mark.parametrize(
+    "configuration", [c for c in CONFIGURATIONS if c.get("acceptor") is not Forgetful], ids=str
+)
+def test_sleep_sets_see_every_state_with_fewer_steps(
+    configuration: dict[str, Any], drop_stale: bool
+) -> None:
+    model = synod(**configuration)
+    full = breadth_first(World(model, drop_stale=drop_stale))
+    report = with_sleep_sets(World(model, drop_stale=drop_stale))
+    assert (report.outcome, report.property) == (full.outcome, full.property)
+    assert report.depth == full.depth
+    assert 2 * report.generated < full.generated
+    if not full.property:
+        assert report.states == full.states
+
+
+def test_sleep_sets_see_every_state_of_the_registers() -> None:
+    assert with_sleep_sets(World(one_copy(2, 1))).states == 93
+    assert with_sleep_sets(World(replicated(2, 2))).states == 544
+
+
+def test_sleep_sets_refuse_symmetry() -> None:
+    with pytest.raises(ValueError, match="symmetric=False"):
+        with_sleep_sets(World(synod(symmetric=True)))

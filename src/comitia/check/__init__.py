@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from comitia.check.breadth import BreadthFirst, breadth_first
 from comitia.check.parallel import ParallelBreadthFirst, on_all_cores
 from comitia.check.report import Limits, OnProgress, Outcome, Progress, Report
+from comitia.check.sleep import SleepSets, with_sleep_sets
 from comitia.check.space import Space, Violation
 from comitia.check.story import Beat, Story
 from comitia.check.system import System, SystemSpace
@@ -34,6 +35,7 @@ __all__ = [
     "Progress",
     "RandomWalks",
     "Report",
+    "SleepSets",
     "Space",
     "Story",
     "System",
@@ -45,6 +47,7 @@ __all__ = [
     "on_all_cores",
     "random_walks",
     "space_of",
+    "with_sleep_sets",
 ]
 
 

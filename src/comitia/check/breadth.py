@@ -38,6 +38,10 @@ class BreadthFirst(Search):
             except Violation as violation:
                 return self.broken(self.path(self.here), violation)
             level = following
+        return self.verdict()
+
+    def verdict(self) -> Report:
+        """Return the report of a search that has met nothing broken on its way."""
         report = self.end()
         return report if report.outcome != Outcome.HOLDS else self._eventually(report)
 

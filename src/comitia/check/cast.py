@@ -92,6 +92,10 @@ class Cast:
         self.stale = Stale(self._heeds) if drop_stale and not self.inbox.ordered else None
         self.forget_seats()
 
+    def brings(self, bundle: int) -> tuple[int, ...]:
+        """Return the envelopes of `bundle`."""
+        return self._bundles.values[bundle].envelopes
+
     def warm(self) -> None:
         """Find the moves of all seats known, so that a child need not."""
         for index, place in enumerate(self.places):

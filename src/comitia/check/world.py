@@ -55,6 +55,11 @@ class World(Cast):
             self._places.forget_seats()
         return not wrong
 
+    @property
+    def symmetric(self) -> bool:
+        """Does it use the symmetry of its model?"""
+        return self._places is not None
+
     def representative(self, state: State) -> State:
         """Return the state that stands for all that differ from `state` by symmetry."""
         return state if self._places is None else self._places.representative(state)
@@ -113,7 +118,7 @@ class World(Cast):
         for index, seat in enumerate(seats):
             moves = self._moves[index][seat]
             if budget:
-                moves = moves + self._affordable(index, seat, budget)
+                moves += self._affordable(index, seat, budget)
             for delta, sends, loud, face, error, _ in moves:
                 after = state + delta
                 for other, bundle in sends:
@@ -169,6 +174,8 @@ class World(Cast):
         return tell(self, path, violation, again)
 
     def _affordable(self, index: int, seat: int, budget: int) -> tuple[Move, ...]:
+        if not budget:
+            return ()  # not even looked at: what a crash leads to must not count as possible
         crashes, stops = self._deaths[index][seat]
         return (crashes if budget % STOP else ()) + (stops if budget >= STOP else ())
 
