@@ -28,6 +28,7 @@ from comitia.history.readers import events, read, to_json_lines
 from comitia.history.recorder import Recorder
 from comitia.history.verdict import Contradiction, Part, Verdict
 from comitia.history.weaker import sequential, sessions
+from comitia.history.witness import witnessed
 
 __all__ = [
     "IMPOSSIBLE",
@@ -60,4 +61,5 @@ __all__ = [
     "sequential",
     "sessions",
     "to_json_lines",
+    "witnessed",
 ]
