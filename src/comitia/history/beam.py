@@ -17,13 +17,13 @@ from comitia.history.verdict import Expired, GaveUp, never
 from comitia.history.window import contradicts
 
 _STEPS: Final = 20_000
-"""A full sweep of a short history may keep this many configurations in all..."""
-_STEPS_EACH: Final = 3
-"""...and of a long one this many an operation."""
+"""A full sweep that comes to more configurations than this is repeated with a beam."""
 _WIDTH: Final = 2
 _STRIDE: Final = 64
 """Events between two moments to go back to."""
+_DEEP: Final = 3
 _DEEPEST: Final = 6
+"""How often to go back from one moment, each time twice as far and keeping thrice as many."""
 
 
 def decide(moves: Moves, expired: Expired = never) -> Order | Stuck:
@@ -31,9 +31,8 @@ def decide(moves: Moves, expired: Expired = never) -> Order | Stuck:
 
     Raises GaveUp when time is up.
     """
-    most_steps = _STEPS + _STEPS_EACH * len(moves.operations)
     try:
-        return Sweep(moves, expired, most_steps).run()
+        return Sweep(moves, expired, _STEPS).run()
     except GaveUp:
         if expired():
             raise
@@ -66,7 +65,8 @@ class Beam(Sweep):
                     depth, self.width = 0, _WIDTH
                 continue
             stuck = rank, max(rank, self._looked_ahead)
-            if depth == 0 and contradicts(self.moves, stuck):
+            # Looking for a contradiction is dear, and mostly the beam was only too narrow.
+            if depth == _DEEP and contradicts(self.moves, stuck):
                 return stuck
             depth = depth + 1 if at >= died_at else depth
             if depth > _DEEPEST:

@@ -203,6 +203,11 @@ class _Isolation:
                 yield self._wrong([n], f"duplicate: an item of {key} shows twice")
         for key, longest in self._longest.items():
             yield from self._versions(key, longest)
+        for n, key, shown in self._shown():
+            writer = self._writer.get((key, shown[-1]), -1) if shown else -1
+            if writer >= 0 and self._last_append[writer, key] != shown[-1]:
+                why = f"G1b, intermediate read: {shown[-1]} was not the last that was appended"
+                yield self._wrong([writer, n], f"{why} to {key}")
 
     def _internal(self, n: int, t: _Transaction) -> Iterator[Contradiction]:
         """What a transaction reads must agree with what it read and appended before."""
@@ -229,12 +234,6 @@ class _Isolation:
             elif self.transactions[writer].outcome == "fail":
                 why = f"G1a, aborted read: {item} of {key} was aborted, and read"
                 yield self._wrong([writer, reader], why)
-        for n, k, shown in self._shown():
-            if k == key and shown:
-                writer = self._writer.get((key, shown[-1]))
-                if writer is not None and self._last_append[writer, key] != shown[-1]:
-                    why = f"G1b, intermediate read: {shown[-1]} was not the last that was appended"
-                    yield self._wrong([writer, n], f"{why} to {key}")
 
     def _depend(self) -> None:
         """Add the edges ww, wr and rw."""
