@@ -146,6 +146,37 @@ def test_a_read_sees_a_key_expire_by_the_members_clock_through_the_log() -> None
     assert len(digests(cluster)) == 1
 
 
+def test_a_stale_read_waits_for_nothing_but_has_the_time_moved_for_the_next() -> None:
+    cluster = Cluster(reads="stale")
+    client = Client(cluster.hosts[2])
+    client.write("SET k v PX 100")
+    cluster.run()
+    cluster.now_ms += 100
+    cluster.leader = None
+    for _ in range(2):
+        client.read("GET k")
+        cluster.hosts[2].turn()
+    assert client.replies[1:] == [b"v", b"v"]
+    cluster.leader = 1
+    cluster.run()
+    assert len(cluster.log) == 2
+    client.read("GET k")
+    cluster.run()
+    assert client.replies[3:] == [None]
+
+
+def test_a_full_disk_does_not_fail_reads_because_a_key_is_due() -> None:
+    cluster = Cluster()
+    client, host = Client(cluster.hosts[2]), cluster.hosts[2]
+    client.write("SET k v PX 100")
+    cluster.run()
+    cluster.now_ms += 100
+    host.service.write_refused("the disk is full")
+    client.read("GET k")
+    cluster.run()
+    assert client.replies[1:] == [b"v"]
+
+
 # -- failures --
 
 

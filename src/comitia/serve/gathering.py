@@ -17,12 +17,12 @@ class Gathered:
 
     __slots__ = ("_waiting", "asked_ms", "commands", "since_ms", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, since_ms: int = 0) -> None:
         self.commands: list[Command] = []
         self._waiting: list[tuple[int, Done]] = []  # how many commands, and whom to tell
         self.size = 0
         """Bytes, about."""
-        self.since_ms = 0
+        self.since_ms = since_ms
         """When the first command came."""
         self.asked_ms = 0
         """When the protocol was asked, for reads."""

@@ -159,11 +159,14 @@ class Service:
 
     def _ask(self) -> None:
         reads, self._reads = self._reads, Gathered()
-        if self._machine.due(self._host.now_ms()):
-            # Some key's time is over, which only the log may decide: so these reads go there.
-            self._writes.append(reads)
-        elif self._stale:
+        # Some key's time is over, which only the log may decide.
+        due = self._no_writes is None and self._machine.due(self._host.now_ms())
+        if self._stale:
+            if due and not self._outgoing:
+                self._writes.append(Gathered(self._host.now_ms()))  # a batch that moves the time
             self._execute(reads)
+        elif due:
+            self._writes.append(reads)
         else:
             self._question(reads)
 
