@@ -91,6 +91,13 @@ class Chaos:
         """The hosts whose process is up."""
         return [host for host in self.sim.hosts.values() if host.node is not None]
 
+    def victim(self) -> Host | None:
+        """Return a host that is up, half of the time one that leads: there it hurts most."""
+        up, leaders, often = self.up(), self._leaders(), self.dice.below(2)
+        if not up:
+            return None
+        return self.dice.choose(leaders if leaders and often else up)
+
     # Network.
 
     def cut(self, pairs: set[tuple[NodeId, NodeId]], lasts: int) -> None:
@@ -110,8 +117,9 @@ class Chaos:
 
     def _halves(self) -> tuple[list[NodeId], list[NodeId]]:
         ids = list(self.sim.hosts)
-        size = 1 if self.dice.below(2) else self.dice.between(1, len(ids) - 1)
-        part = self.dice.some(ids, size)
+        part = self.dice.some(ids, self.dice.between(1, len(ids) - 1))
+        if self.dice.below(2) and (alone := self.victim()):
+            part = [alone.id]
         return part, [id for id in ids if id not in part]
 
     def do_partition(self) -> None:
@@ -146,8 +154,8 @@ class Chaos:
     # Processes.
 
     def do_crash(self) -> None:
-        if up := self.up():
-            self.crash(self.dice.choose(up))
+        if victim := self.victim():
+            self.crash(victim)
 
     def do_blackout(self) -> None:
         for host in self.up():
@@ -185,8 +193,7 @@ class Chaos:
             self.sim.at(self.lasting(), CHAOS, None, "restart", host)
 
     def do_pause(self) -> None:
-        if up := self.up():
-            host = self.dice.choose(up)
+        if host := self.victim():
             lasts = self.lasting()
             self.sim.stopped[host.id] = self.sim.time + lasts
             self.sim.note("pause", host.id, f"for {lasts // 1000} ms")

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from comitia.kernel import Micros, NodeId, Promise, Timer
+from comitia.kernel import Micros, NodeId, Promise, Propose, Request, Timer
 from comitia.sim.host import Host, Received
 from comitia.sim.ledger import Violation
 from comitia.sim.tape import Input
@@ -78,6 +78,8 @@ class Replay(World):
                 if waiting is None or waiting[0] is not op:
                     return False
                 self.attempt(op, host)
+            case "request" if not self._was_asked(arguments[0]):
+                return False
             case "saved" if host.saving is None:
                 return False
             case "sync" | "crash":
@@ -88,6 +90,9 @@ class Replay(World):
             case _:
                 getattr(self, name)(host, *arguments)
         return True
+
+    def _was_asked(self, request: Request) -> bool:
+        return not isinstance(request, Propose) or request.value in self.ledger.asked
 
     def _apply_outside(self, name: str, input: Input) -> bool:
         if name == "note":
