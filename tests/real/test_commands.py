@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,19 @@ def first_port() -> int:
     raise AssertionError("no free ports")
 
 
+started: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """A test that fails leaves no cluster behind."""
+    yield
+    while started:
+        process = started.pop()
+        if process.poll() is None:
+            down(process)
+
+
 def up(data: Path, port: int) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "comitia", "up", "--data", str(data), "--port", str(port)],
@@ -58,6 +72,7 @@ def up(data: Path, port: int) -> tuple[subprocess.Popen[str], str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    started.append(process)
     assert process.stdout is not None
     shown = ""
     while "try:" not in shown:
