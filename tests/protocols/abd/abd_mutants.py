@@ -11,11 +11,13 @@ class DoesNotWriteBack(Abd):
     """A read returns what phase 1 found, although no quorum need hold it."""
 
     def store(self, key, operation, latest, out: Out) -> None:  # type: ignore[no-untyped-def]
-        super().store(key, operation, latest, out)
-        if not any(isinstance(request, WriteRegister) for request in operation.batch):
-            for node in self.system:
-                if key in self.operations and self.operations[key].storing:
-                    self.on_stored(node, key, self.operations[key], out)
+        if any(isinstance(request, WriteRegister) for request in operation.batch):
+            super().store(key, operation, latest, out)
+        else:
+            results = tuple(latest.value for _ in operation.batch)
+            asked = replace(operation, storing=True, stored=frozenset(self.system), results=results)
+            self.operations = self.operations.set(key, asked)
+            self.on_stored(self.id, key, asked, out)
 
 
 class TimestampsWithoutAWriter(Abd):
