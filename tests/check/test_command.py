@@ -19,7 +19,7 @@ def check(*arguments: str) -> tuple[int, str]:
 
 
 def test_a_protocol_is_checked_by_its_first_model_with_its_bounds_turned() -> None:
-    code, text = check("raft", "election", "--terms", "1", "--crashes=0")
+    code, text = check("raft", "elections", "--terms", "1", "--crashes=0")
     assert code == 0
     assert "everything holds" in text
 
@@ -57,9 +57,9 @@ def test_a_limit_gives_exit_status_3() -> None:
     ("arguments", "says"),
     [
         (["nothing"], "no protocol nothing"),
-        (["raft", "nothing"], "try log, election"),
-        (["raft", "log", "--moons", "3"], "has no bound --moons; it has --servers"),
-        (["raft", "log", "--terms", "many"], "--terms wants a int"),
+        (["raft", "nothing"], "try elections"),
+        (["raft", "elections", "--moons", "3"], "has no bound --moons; it has --servers"),
+        (["raft", "elections", "--terms", "many"], "--terms wants a int"),
         (["raft", "--search", "walk"], "give --seconds or --states"),
     ],
 )
