@@ -8,11 +8,12 @@ wrong ones were kept: then go back a little and keep more.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from comitia.history.moves import Moves, Order
+from comitia.history.moves import READ, SWAP, WRITE, Moves, Order
 from comitia.history.opened import Opened
 from comitia.history.sweep import Configuration, Stuck, Sweep
+from comitia.history.timeline import NEVER, ranks
 from comitia.history.verdict import Expired, GaveUp, never
 from comitia.history.window import contradicts
 
@@ -31,6 +32,9 @@ def decide(moves: Moves, expired: Expired = never) -> Order | Stuck:
 
     Raises GaveUp when time is up.
     """
+    unwritten = _unwritten(moves)
+    if unwritten is not None:
+        return unwritten
     try:
         return Sweep(moves, expired, _STEPS).run()
     except GaveUp:
@@ -38,6 +42,19 @@ def decide(moves: Moves, expired: Expired = never) -> Order | Stuck:
             raise
     answer = Beam(moves, expired).follow()
     return Sweep(moves, expired).run() if answer is None else answer
+
+
+def _unwritten(moves: Moves) -> Stuck | None:
+    """Return where something found a value that nobody had been called to write by then."""
+    calls, ends = ranks(moves.operations)
+    first: dict[Any, int] = {moves.initial: -1}
+    for i, kind in enumerate(moves.kind):
+        if kind in (WRITE, SWAP):
+            first[moves.new[i]] = min(calls[i], first.get(moves.new[i], NEVER))
+    for i, kind in enumerate(moves.kind):
+        if kind in (READ, SWAP) and first.get(moves.old[i], NEVER) > ends[i]:
+            return ends[i], ends[i]
+    return None
 
 
 class Beam(Sweep):
