@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"jsonl": "jsonl", "shiviz": "shiviz.log", "mermaid": "mmd"}
 FORMS = tuple(SUFFIXES)
+REPORT_S = 60
+"""Where no progress bar can be shown, a line every so often."""
 
 
 def load_protocol(name: str) -> Protocol:
@@ -116,12 +118,16 @@ def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
     )
     try:
         with bar:
+            reported = began
             task = bar.add_task(name, total=len(span), rates="")
             for outcome in campaign(partial(load_protocol, name), settings, span, jobs):
                 tally.add(outcome)
                 if outcome.failure is not None and len(tally.failures) <= 20:
                     bar.console.print(f"✘ {outcome.failure}", highlight=False, markup=False)
                 bar.update(task, completed=tally.seeds, rates=_rates(tally, began))
+                if not console.is_terminal and time.monotonic() > reported + REPORT_S:
+                    reported = time.monotonic()
+                    console.print(f"{tally.seeds:,} seeds  {_rates(tally, began)}", highlight=False)
     except KeyboardInterrupt:
         console.print(f"interrupted after {tally.seeds} of {len(span)} seeds")
     _summary(console, name, tally, began)
