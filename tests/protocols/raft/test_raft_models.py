@@ -43,7 +43,7 @@ def test_replication_keeps_every_promise_in_every_order() -> None:
     assert report.states > 1_000
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(1800)
 def test_a_later_leader_keeps_what_an_earlier_one_committed_in_every_order() -> None:
     report = explore(replication())

@@ -152,7 +152,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("mutant", "settings"), CASES, ids=str)
+@pytest.mark.parametrize(("mutant", "settings"), CASES, ids=[str(case[0]) for case in CASES])
 def test_every_mutant_is_killed(mutant: Mutant, settings: Settings) -> None:
     print(kill(PROTOCOL, mutant, seeds=3000, settings=settings))
 
@@ -207,7 +207,7 @@ BY_RULE = [
 ]
 
 
-@pytest.mark.parametrize(("mutant", "rule"), BY_RULE, ids=str)
+@pytest.mark.parametrize(("mutant", "rule"), BY_RULE, ids=[str(case[0]) for case in BY_RULE])
 def test_a_rule_s_own_test_kills_its_mutant(
     mutant: Mutant, rule: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
