@@ -89,6 +89,15 @@ class CollectsWhatAQuorumAccepted(CasPaxos):
         super().step_a(replace(c, votes=tuple((k, b, everybody) for k, b, _ in c.votes)), out)
 
 
+class GoesOnWithPromisesFromBeforeTheDeletion(CasPaxos):
+    """A proposer told of a deletion forgets its cache, but not the phase 1 that is under way."""
+
+    def invalidate(self, src, number, tombs, out) -> None:  # type: ignore[no-untyped-def]
+        before = self.operations
+        super().invalidate(src, number, tombs, out)
+        self.operations = before
+
+
 class ForgetsThePromiseWithTheTombstone(CasPaxos):
     """An acceptor erases a register in which a greater ballot is promised."""
 

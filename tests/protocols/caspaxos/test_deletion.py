@@ -6,11 +6,12 @@ import pytest
 from caspaxos_mutants import (
     CollectsWhatAQuorumAccepted,
     ForgetsThePromiseWithTheTombstone,
+    GoesOnWithPromisesFromBeforeTheDeletion,
     HeedsNoAges,
 )
 from caspaxos_story import Story
 
-from comitia.protocols.caspaxos.messages import Accept, Erase, Prepare, RefuseYounger
+from comitia.protocols.caspaxos.messages import Accept, Erase, Prepare, Promised, RefuseYounger
 from comitia.protocols.caspaxos.node import CasPaxos
 
 
@@ -122,11 +123,36 @@ def a_promise_erased(make: type[CasPaxos]) -> object:
     return b"".join(sorted(bytes([c]) for c in story.read(1) or b""))
 
 
+def a_phase_one_from_before(make: type[CasPaxos]) -> object:
+    """The promises of an append, with the old value, arrive after the deletion."""
+    story = Story((1, 2, 3), make)
+    story.change(1, b"=v")
+    story.run()
+    late = lambda src, to, message: to == 3 and isinstance(message, Promised)  # noqa: E731
+    story.change(3, b"<z")
+    story.run()  # its first ballot is too low
+    story.ring(3, "retry k")
+    story.run(late)
+    old, story.held = story.held, []
+    story.change(1, b"-")
+    story.run()
+    story.ring(1, "retry k")
+    story.run()
+    story.ring(1, "collect")
+    story.run(lambda src, to, message: src == 3 and isinstance(message, Prepare))
+    story.held.clear()
+    assert registers(story) == [0, 0, 0]
+    story.flying += old
+    story.settle(rounds=4)
+    return story.read(2)
+
+
 @pytest.mark.parametrize(
     ("plot", "mutant", "right"),
     [
         (a_late_message, HeedsNoAges, None),
         (a_value_left_behind, CollectsWhatAQuorumAccepted, None),
+        (a_phase_one_from_before, GoesOnWithPromisesFromBeforeTheDeletion, b"z"),
         (a_promise_erased, ForgetsThePromiseWithTheTombstone, b"bc"),
     ],
     ids=lambda value: getattr(value, "__name__", None),

@@ -14,7 +14,8 @@ a proposer that tries again, after a conflict, sees whether an earlier try took 
 is applied once.  The paper leaves that to the client's change function.
 Changes of one key that wait at one proposer are applied together and accepted as one state.
 A tombstone is not erased while a greater ballot is promised on that acceptor: with the promise
-gone two proposers could pass phase 1 in the wrong order.
+gone two proposers could pass phase 1 in the wrong order.  And a proposer that is told of a deletion
+begins its phase 1 under way for that key again, as it forgets its cache.
 Every key is written again before a cluster with an even number of members *shrinks*, too, not only
 before it grows; the next configuration is agreed on in a register; a member that is removed without
 its consent is fenced by the ages of section 3.1.

@@ -21,7 +21,7 @@ from comitia.protocols.caspaxos.messages import (
     RefuseYounger,
     Tombs,
 )
-from comitia.protocols.caspaxos.operation import Identity, Operation
+from comitia.protocols.caspaxos.operation import WAITING, Identity, Operation
 from comitia.protocols.caspaxos.proposer import CONFIGURATION_KEY, Proposer
 
 GARBAGE_LIMIT = 10_000
@@ -169,4 +169,10 @@ class Collector(Proposer):
             self.cache = self.cache.delete(key)
             self.round = max(self.round, ballot.round)
         self.age += 1
+        for key, _ in tombs:
+            # What was promised and reported before the deletion is void, like the cache: or the
+            # answers counted so far would carry the old value past the age that is told here.
+            operation = self.operations.get(key)
+            if operation is not None and key not in busy and operation.phase != WAITING:
+                self.prepare(key, operation, out)
         out.send(src, Invalidated(number, self.age, tuple(busy)))
