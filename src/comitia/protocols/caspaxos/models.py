@@ -80,7 +80,7 @@ def _renamed(proposer: Proposer, new: Rename) -> dict[str, Any]:
     return {"operations": Table(operations)}
 
 
-def append(acceptors: int = 3, rounds: int = 2) -> Model:
+def append(acceptors: int = 3, rounds: int = 1) -> Model:
     """Two proposers append to one value."""
     majority = Majority(range(1, acceptors + 1))
     return changing(majority, ((b"<a",), (b"<b",)), rounds, False)

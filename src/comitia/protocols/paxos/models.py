@@ -70,7 +70,7 @@ def synod(
     )
 
 
-def agreement(acceptors: int = 3, proposers: int = 2, ballots: int = 2, crashes: int = 0) -> Model:
+def agreement(acceptors: int = 3, proposers: int = 2, ballots: int = 1, crashes: int = 0) -> Model:
     """Majorities: proposers with different wishes, each with its own ballots."""
     return synod(Majority(range(1, acceptors + 1)), proposers, ballots, crashes)
 
