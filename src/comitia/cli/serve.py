@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import pkgutil
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +60,10 @@ def protocol_named(name: str) -> Protocol:
     """Return the protocol of that name.  Raises UsageError."""
     from comitia import protocols
 
-    known = sorted(module.name for module in pkgutil.iter_modules(protocols.__path__))
-    if name not in known:
-        raise click.UsageError(f"protocol {name!r} is none of {', '.join(known)}")
-    protocol = getattr(import_module(f"comitia.protocols.{name}"), "PROTOCOL", None)
-    if not isinstance(protocol, Protocol):
-        raise click.UsageError(f"protocol {name!r} cannot be served")
-    return protocol
+    try:
+        return protocols.load(name)
+    except LookupError as error:
+        raise click.UsageError(str(error)) from error
 
 
 async def _serve(config: Config, protocol: Protocol) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import time
@@ -26,15 +25,12 @@ REPORT_S = 60
 
 def load_protocol(name: str) -> Protocol:
     """Return the protocol of that name.  Raises click.UsageError when there is none."""
-    import pkgutil
-
     from comitia import protocols
 
-    known = sorted(module.name for module in pkgutil.iter_modules(protocols.__path__))
-    if name not in known:
-        raise click.UsageError(f"no protocol {name!r}; there are: {', '.join(known)}")
-    protocol: Protocol = importlib.import_module(f"comitia.protocols.{name}").PROTOCOL
-    return protocol
+    try:
+        return protocols.load(name)
+    except LookupError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _option(text: str) -> tuple[str, Any]:
