@@ -241,7 +241,7 @@ def get(url: str, data: bytes | None = None, host: str | None = None) -> tuple[i
 
 
 def test_serve_says_what_is_wrong_before_it_starts(tmp_path: Path) -> None:
-    assert "none of" in comitia("serve", "--protocol", "nothing", code=2)
+    assert "no protocol 'nothing'" in comitia("serve", "--protocol", "nothing", code=2)
     assert "node" in comitia("serve", "--node", "0", code=2)
     wrong = tmp_path / "wrong.toml"
     wrong.write_text("nod = 1\n")
