@@ -17,7 +17,7 @@ THREE = Configuration((1, 2, 3))
 
 def led(size: int = 3, **options: object) -> World:
     world = World(size, **options)
-    world.elect(1)
+    world.stand(1)
     return world
 
 

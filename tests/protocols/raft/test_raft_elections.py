@@ -131,7 +131,7 @@ def test_a_vote_goes_only_to_a_log_at_least_as_complete(
     last_log_index: int, last_log_term: int, granted: bool
 ) -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.propose(1, "a")
     world.propose(1, "b")
     assert world.terms(3) == [1, 1, 1]
@@ -150,7 +150,7 @@ def test_a_pre_vote_changes_nothing_on_the_voter() -> None:
 
 def test_a_server_that_was_cut_off_does_not_raise_its_term() -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.isolate(3)
     for _ in range(5):
         world.fire(3, "election")
@@ -165,7 +165,7 @@ def test_a_server_that_was_cut_off_does_not_raise_its_term() -> None:
 
 def test_nobody_votes_against_a_leader_that_it_hears() -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.propose(1, "a")
     before = world.disk[2]
     world.deliver((3, 2, RequestPreVote(2, 9, 9)), (3, 2, RequestVote(2, 9, 9)))
@@ -176,7 +176,7 @@ def test_nobody_votes_against_a_leader_that_it_hears() -> None:
 
 def test_a_leader_is_not_deposed_by_a_vote_request_of_a_higher_term() -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.deliver((3, 1, RequestVote(9, 9, 9)))
     assert world.leaders() == [1]
     assert world.nodes[1].current_term == 1
@@ -185,7 +185,7 @@ def test_a_leader_is_not_deposed_by_a_vote_request_of_a_higher_term() -> None:
 def test_a_restarted_server_votes_for_nobody_until_its_election_timer_fires() -> None:
     """It may have promised the leader an election timeout just before it crashed."""
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.restart(2)
     world.deliver((3, 2, RequestVote(2, 9, 9)))
     assert world.find(RequestVoteResponse) == []
@@ -196,7 +196,7 @@ def test_a_restarted_server_votes_for_nobody_until_its_election_timer_fires() ->
 
 def test_an_answer_to_an_old_candidacy_does_not_end_the_protection_of_a_leader() -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.deliver((3, 2, RequestPreVoteResponse(5, False)), (3, 2, RequestVoteResponse(5, False)))
     assert world.nodes[2].current_term == 1
     assert world.nodes[2].leader_heard
@@ -204,7 +204,7 @@ def test_an_answer_to_an_old_candidacy_does_not_end_the_protection_of_a_leader()
 
 def test_a_leader_that_reaches_no_quorum_steps_down() -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.isolate(1)
     world.fire(1, "quorum")  # it had been answered in the period before
     assert world.leaders() == [1]
@@ -216,7 +216,7 @@ def test_a_leader_that_reaches_no_quorum_steps_down() -> None:
 
 def test_a_leader_that_reaches_a_quorum_stays() -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.isolate(3)
     for _ in range(5):
         world.beat(1)
@@ -227,7 +227,7 @@ def test_a_leader_that_reaches_a_quorum_stays() -> None:
 def test_one_way_partition_a_leader_that_is_not_answered_gives_way() -> None:
     """n1 is heard by all and hears nobody: it must not keep the others silent for ever."""
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.cut = {(2, 1), (3, 1)}
     world.beat(1)
     world.fire(1, "quorum")
@@ -241,7 +241,7 @@ def test_one_way_partition_a_leader_that_is_not_answered_gives_way() -> None:
 def test_a_server_that_cannot_reach_the_leader_but_its_followers_starts_no_election() -> None:
     """A cannot see C, B can: A asks B for ever and C keeps leading."""
     world = World()
-    world.elect(3)
+    world.stand(3)
     world.cut = {(1, 3), (3, 1)}
     for round in range(10):
         world.fire(1, "election")
@@ -255,7 +255,7 @@ def test_a_server_that_cannot_reach_the_leader_but_its_followers_starts_no_elect
 def test_a_candidate_stuck_in_a_higher_term_is_brought_back() -> None:
     """It won the pre-votes and lost the vote; the leader must come to know its term."""
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.fire(3, "election", settle=False)
     world.deliver((2, 3, RequestPreVoteResponse(2, True)))
     assert (world.nodes[3].role, world.nodes[3].current_term) == ("candidate", 2)
@@ -263,14 +263,14 @@ def test_a_candidate_stuck_in_a_higher_term_is_brought_back() -> None:
     world.beat(1)  # n3 answers with its term
     assert world.leaders() == []
     world.fire(2, "election")  # learns the term from the refusal of its pre-vote
-    world.elect(2)
+    world.stand(2)
     world.propose(2, "a")
     assert [world.values(id) for id in (1, 2, 3)] == [["a"]] * 3
 
 
 def test_an_old_leader_learns_its_successor_from_the_answer_to_its_entries() -> None:
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.isolate(1)
     world.overtake(2)
     assert world.leaders() == [1, 2]
@@ -290,7 +290,7 @@ def test_a_dead_leader_is_replaced_within_a_second_by_default() -> None:
     options = Options()
     assert 2 * options.election_timeout_ms <= 600
     world = World()
-    world.elect(1)
+    world.stand(1)
     world.crash(1)
     assert world.timers[2]["election"] == (300, 600)
     world.fire(2, "election")

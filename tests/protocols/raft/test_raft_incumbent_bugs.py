@@ -20,7 +20,7 @@ from comitia.protocols.raft.messages import (
 
 def led(size: int = 3, **options: object) -> World:
     world = World(size, **options)
-    world.elect(1)
+    world.stand(1)
     return world
 
 
@@ -72,7 +72,7 @@ def test_an_acknowledgement_of_an_older_term_does_not_commit() -> None:
     world.cut = {(3, n) for n in range(1, 6)} | {(n, 3) for n in range(1, 6)}
     world.beat(2)
     world.crash(3)
-    world.elect(1)
+    world.stand(1)
     leader = world.nodes[1]
     assert world.terms(1) == [1, 2, 3]
     world.cut = {(1, n) for n in (3, 4, 5)}
@@ -98,7 +98,7 @@ def test_a_duplicate_append_does_not_truncate_acknowledged_entries() -> None:
     assert world.terms(2) == [1, 1, 1]
     world.crash(1)
     world.heal()
-    world.elect(2)
+    world.stand(2)
     assert world.values(3) == ["first", "second"]
 
 

@@ -10,7 +10,7 @@ from comitia.protocols.raft.messages import AppendEntries, RequestPreVote, Reque
 
 def led(size: int = 3, **options: object) -> World:
     world = World(size, **options)
-    world.elect(1)
+    world.stand(1)
     return world
 
 
@@ -109,7 +109,7 @@ def test_a_new_leader_leaves_the_joint_configuration_that_another_entered() -> N
         world.deliver(world.flying[0])
     world.lose()
     world.crash(1)
-    world.elect(3)
+    world.stand(3)
     for _ in range(3):
         world.beat(3)
     assert world.nodes[3].configuration == Configuration((3, 4, 5))
@@ -243,7 +243,7 @@ def test_a_server_removed_by_an_uncommitted_change_still_stands_for_election() -
     commit the change or anything else again.
     """
     world = World(2)
-    world.elect(1)
+    world.stand(1)
     for id in (3, 4):
         world.start(id)
     world.reconfigure(1, 1, {2, 3, 4}, settle=False)
@@ -279,5 +279,5 @@ def test_a_voter_votes_for_a_candidate_that_its_configuration_does_not_name() ->
     world.heal()
     world.crash(1)
     assert world.nodes[3].configuration.voters == (1, 2, 3)
-    world.elect(4)
+    world.stand(4)
     assert world.leaders() == [4]

@@ -18,7 +18,7 @@ LEASE = (300 - 30) * MS
 
 def led(size: int = 3, **options: object) -> World:
     world = World(size, **options)
-    world.elect(1)
+    world.stand(1)
     return world
 
 

@@ -17,7 +17,7 @@ from comitia.protocols.raft.replication import last_at_most
 
 def led(size: int = 3, **options: object) -> World:
     world = World(size, **options)
-    world.elect(1)
+    world.stand(1)
     return world
 
 

@@ -9,7 +9,7 @@ from comitia.protocols.raft.messages import AppendEntries, TimeoutNow
 
 def led(size: int = 3, **options: object) -> World:
     world = World(size, **options)
-    world.elect(1)
+    world.stand(1)
     return world
 
 
@@ -73,7 +73,7 @@ def test_an_old_order_to_stand_is_ignored() -> None:
     world = led()
     world.transfer(1, 1, 3, settle=False)
     (order,) = world.lose(TimeoutNow)
-    world.elect(2)
+    world.stand(2)
     world.deliver(order)
     assert world.leaders() == [2]
     assert world.nodes[3].current_term == 2

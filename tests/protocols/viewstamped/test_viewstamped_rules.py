@@ -34,7 +34,7 @@ class VR(HandWorld):
         self, size: int = 3, replica: type[ViewstampedReplica] = ViewstampedReplica, **options: Any
     ) -> None:
         chosen = Options(**options)
-        super().__init__(PROTOCOL, lambda id, voters: replica(id, voters, chosen), size)
+        super().__init__(PROTOCOL, size, lambda id, voters: replica(id, voters, chosen))
         self.settle()
 
     def silence(self, *ids: int) -> None:
@@ -50,9 +50,6 @@ class VR(HandWorld):
     def view(self, id: int) -> int:
         number: int = self.nodes[id].view.number
         return number
-
-    def primaries(self) -> list[int]:
-        return [id for id, node in sorted(self.nodes.items()) if node.leader == id]
 
 
 # Section 4.1: normal operation.
@@ -145,7 +142,7 @@ def test_an_acknowledgement_of_an_older_view_is_not_counted() -> None:
     world = VR()
     world.propose(1, "a")
     world.change_view(2, 3)
-    assert world.primaries() == [2]
+    assert world.leaders() == [2]
     world.propose(2, "b", settle=False)
     world.lose(Prepare)
     world.settle()
@@ -161,7 +158,7 @@ def test_a_silent_primary_is_replaced_and_nothing_committed_is_lost() -> None:
     world.propose(1, "a")
     world.crash(1)
     world.change_view(2, 3)
-    assert world.primaries() == [2]
+    assert world.leaders() == [2]
     world.propose(2, "b")
     assert world.values(3) == ["a", "b"]
 
@@ -170,7 +167,7 @@ def test_a_view_does_not_start_while_a_quorum_hears_the_primary() -> None:
     world = VR()
     world.silence(2)
     world.fire(2, "view-change")
-    assert world.primaries() == [1]
+    assert world.leaders() == [1]
     assert world.view(2) == 0
 
 
@@ -206,7 +203,7 @@ def test_the_new_log_is_that_of_the_latest_normal_view_even_if_another_is_longer
     world.crash(1)
     world.start(1)
     world.change_view(3, 4)
-    assert world.primaries() == [2, 3]  # n2 does not know yet
+    assert world.leaders() == [2, 3]  # n2 does not know yet
     assert world.values(4) == ["a"]
     assert world.nodes[1].op_number == 1
 
@@ -246,7 +243,7 @@ def test_a_view_change_that_does_not_end_is_followed_by_another() -> None:
     world.settle()
     world.fire(3, "view-change")
     assert world.view(3) == 2
-    assert world.primaries() == [3]
+    assert world.leaders() == [3]
 
 
 def test_a_primary_that_restarts_never_goes_on_in_its_view() -> None:
@@ -256,7 +253,7 @@ def test_a_primary_that_restarts_never_goes_on_in_its_view() -> None:
     assert world.find(Prepare, src=1)
     world.start(1)
     world.settle()
-    assert 1 not in world.primaries()
+    assert 1 not in world.leaders()
     assert world.view(1) == 1
 
 
@@ -448,7 +445,7 @@ def test_with_the_view_on_disk_the_same_crashes_lose_nothing_and_end() -> None:
     world = promises_outlive_two_crashes(InMemoryReplica)
     assert world.view(1) == world.view(3) == 1  # n1 gave view 0 up for n2, which leads view 1
     world.fire(1, "view-change")
-    assert world.primaries() == [3]
+    assert world.leaders() == [3]
     world.fire(2, "resend")
     assert world.nodes[2].status == "normal"
 
@@ -508,7 +505,7 @@ def test_a_new_primary_answers_no_read_with_less_than_its_log_at_the_start() -> 
     world.lose()
     world.silence(2, 3)
     world.fire(2, "view-change", settle=False)
-    while 2 not in world.primaries():
+    while 2 not in world.leaders():
         world.deliver(world.flying[0])
     world.read(2, 7, settle=False)
     world.settle()
@@ -537,7 +534,7 @@ def test_every_member_may_be_replaced_at_once() -> None:
     world.ask(1, Reconfigure(9, frozenset({4, 5, 6})))
     for id in (1, 2, 3):
         world.crash(id)
-    assert world.primaries() == [4]
+    assert world.leaders() == [4]
     world.propose(4, "b")
     assert world.values(6) == ["a", "b"]
 
@@ -583,6 +580,6 @@ def test_the_primary_hands_over_to_whom_it_is_told(to: int) -> None:
     world.propose(1, "a")
     world.ask(1, Transfer(9, to))
     assert world.answer(9) is None
-    assert world.primaries() == [to]
+    assert world.leaders() == [to]
     world.propose(to, "b")
     assert world.values(1) == ["a", "b"]
