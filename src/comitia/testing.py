@@ -6,12 +6,18 @@
 
 A failing seed is shrunk to the shortest story found; the test fails with it and with the command
 that runs this seed again.  `--sim-seeds N` runs more seeds, `--sim-seed S` one of them.
+
+The fixture `cluster` is a real one, of processes on free ports of this machine:
+
+    def test_a_value_outlives_the_leader(cluster):
+        client = redis.Redis(port=cluster.ports[1].redis)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +30,9 @@ from comitia.sim.faults import parse_faults
 from comitia.sim.mutants import Mutant, kill
 from comitia.sim.run import DEFAULT_STEPS, Failure, Settings, simulate
 from comitia.sim.story import story
+
+if TYPE_CHECKING:
+    from comitia.net.local import LocalCluster
 
 DEFAULT_SEEDS = 100
 
@@ -39,6 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "simulate(seeds=100, faults='all', nodes=None, clients=None, steps=1000, options={}): "
         "what the fixture `sim` runs",
+    )
+    config.addinivalue_line(
+        "markers",
+        "cluster(nodes=3, **settings): how many processes the fixture `cluster` starts, and "
+        "settings of `comitia serve` (protocol='raft', reads='lease', ...)",
     )
 
 
@@ -100,3 +114,39 @@ def linearizable() -> Any:
             pytest.fail(f"not {verdict.claim}: {verdict}", pytrace=False)
 
     return judge
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalCluster]:
+    """A cluster of processes that serves, as the test's mark `cluster` says; raft without one.
+
+    When the test fails, the ends of the nodes' logs are shown with it.
+    """
+    from comitia.net.local import LocalCluster, Ports
+
+    mark = request.node.get_closest_marker("cluster")
+    settings: dict[str, Any] = dict(mark.kwargs) if mark else {}
+    ports = Ports.free(settings.pop("nodes", 3))
+    cluster = LocalCluster(tmp_path / "cluster", ports, settings)
+    try:
+        cluster.start_all()
+        for _ in cluster.wait_until_served():
+            continue
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    running = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and running is not None:
+        from comitia.net.local import LocalCluster
+
+        if isinstance(running, LocalCluster):  # a project may call a fixture of its own so
+            for id in running.ids:
+                report.sections.append((f"the end of the log of n{id}", running.tail(id, 30)))
+    return report

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-from typing import Any
+from collections.abc import Iterable
 
 import click
-import msgspec
 
-from comitia.net.book import Address
+from comitia.net.remote import call, status_of
 from comitia.net.status import Status
 
-TIMEOUT_S = 20.0
 DEFAULT = ("127.0.0.1:7201", "127.0.0.1:7202", "127.0.0.1:7203")
 
 node_option = click.option(
@@ -27,33 +23,6 @@ node_option = click.option(
 
 class Unreachable(click.ClickException):
     """No node answered."""
-
-
-def call(method: str, at: str, path: str, body: object = None, timeout_s: float = TIMEOUT_S) -> Any:
-    """Return (code, decoded JSON) of a node's answer.  Raises OSError."""
-    address = Address.parse(at)
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_s)
-    try:
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, {"content-type": "application/json"})
-        answer = connection.getresponse()
-        text = answer.read()
-        try:
-            return answer.status, json.loads(text)
-        except ValueError:
-            return answer.status, {"error": text.decode(errors="replace").strip()}
-    except http.client.HTTPException as error:
-        raise ConnectionError(f"{at} does not speak HTTP: {error!r}") from error
-    finally:
-        connection.close()
-
-
-def status_of(at: str) -> Status:
-    """Return the status of the node at `at`.  Raises OSError."""
-    code, answer = call("GET", at, "/status", timeout_s=3)
-    if code != 200:
-        raise ConnectionError(f"{at}: {answer.get('error', code)}")
-    return msgspec.convert(answer, Status)
 
 
 def statuses(nodes: tuple[str, ...]) -> tuple[dict[int, Status], dict[int, str], dict[int, str]]:
@@ -91,13 +60,32 @@ def statuses(nodes: tuple[str, ...]) -> tuple[dict[int, Status], dict[int, str],
 
 
 def leader_of(nodes: tuple[str, ...]) -> tuple[Status, str]:
-    """Return the leader's status and where it is.  Raises Unreachable."""
+    """Return the leader's status and where it is.  Raises Unreachable, ClickException."""
+    chief, at = chief_of(nodes)
+    if not chief.led:
+        raise click.ClickException(f"{chief.protocol} has no leader: every member serves by itself")
+    return chief, at
+
+
+def chief_of(nodes: tuple[str, ...]) -> tuple[Status, str]:
+    """Return whom to ask for changes: the leader or, where nobody leads, any member.
+
+    Raises Unreachable.
+    """
     found, failed, where = statuses(nodes)
-    leading = [status for status in found.values() if status.leader == status.node]
+    leading = [s for s in found.values() if s.leader == s.node or not s.led]
     if not leading:
-        raise Unreachable(f"no leader answers (n{sorted(found)} do, n{sorted(failed)} do not)")
-    leader = max(leading, key=lambda status: status.epoch)
-    return leader, where[leader.node]
+        raise Unreachable(
+            f"no leader answers ({_names(found)} {'does' if len(found) == 1 else 'do'}, "
+            f"{_names(failed) or 'nobody'} {'do' if len(failed) > 1 else 'does'} not); "
+            "see `comitia status`"
+        )
+    chief = max(leading, key=lambda status: status.epoch)
+    return chief, where[chief.node]
+
+
+def _names(ids: Iterable[int]) -> str:
+    return ", ".join(f"n{id}" for id in sorted(ids))
 
 
 def operate(at: str, path: str, body: object) -> None:

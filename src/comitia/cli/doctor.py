@@ -11,7 +11,8 @@ from pathlib import Path
 
 import click
 
-from comitia.cli._nodes import Unreachable, node_option, status_of, statuses
+from comitia.cli._nodes import Unreachable, node_option, statuses
+from comitia.net.remote import status_of
 
 SYNCS = 200
 SLOW_SYNC_MS = 10.0
@@ -88,7 +89,9 @@ def cluster(nodes: tuple[str, ...]) -> Iterator[Finding]:
     tolerated = (voters - 1) // 2
     odd = "" if voters % 2 else f"; {voters - 1} would tolerate as many"
     yield tolerated > 0, f"{voters} voters, {tolerated} of them may fail{odd}"
-    yield newest.leader in found, f"leader: {'none' if newest.leader is None else newest.leader}"
+    if newest.led:
+        leader = "none" if newest.leader is None else f"n{newest.leader}"
+        yield newest.leader in found, f"leader: {leader}"
     yield (
         len({status.version for status in found.values()}) == 1,
         "versions: " + ", ".join(sorted({status.version for status in found.values()})),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from comitia.cli._nodes import leader_of, node_option, number, operate
+from comitia.cli._nodes import chief_of, node_option, number, operate
 
 
 @click.group(epilog="Example: comitia members add n4 --address 10.0.0.4:7101 --learner")
@@ -19,15 +19,15 @@ def list_(nodes: tuple[str, ...], output: str) -> None:
     """Show the members and where they are."""
     import json
 
-    leader, at = leader_of(nodes)
-    addresses = {peer.node: peer.address for peer in leader.peers}
+    chief, at = chief_of(nodes)
+    addresses = {peer.node: peer.address for peer in chief.peers}
     rows = [
         {
             "node": f"n{id}",
-            "role": "learner" if id in leader.learners else "voter",
+            "role": "learner" if id in chief.learners else "voter",
             "address": addresses.get(id, f"(asked at {at})"),
         }
-        for id in sorted({*leader.voters, *leader.learners})
+        for id in sorted({*chief.voters, *chief.learners})
     ]
     if output == "json":
         click.echo(json.dumps(rows))
@@ -47,12 +47,12 @@ def add(node: str, address: str | None, learner: bool, nodes: tuple[str, ...]) -
     A node that has much to copy is best added as a learner and promoted when it has caught up.
     """
     id = number(node)
-    leader, at = leader_of(nodes)
-    if id in (*leader.voters, *leader.learners):
+    chief, at = chief_of(nodes)
+    if id in (*chief.voters, *chief.learners):
         raise click.ClickException(f"n{id} is a member already")
-    if address is None and id not in {peer.node for peer in leader.peers}:
+    if address is None and id not in {peer.node for peer in chief.peers}:
         raise click.UsageError(f"where n{id} is, is not known: add --address HOST:PORT")
-    voters, learners = set(leader.voters), set(leader.learners)
+    voters, learners = set(chief.voters), set(chief.learners)
     (learners if learner else voters).add(id)
     places = {} if address is None else {str(id): address}
     _change(at, voters, learners, places)
@@ -65,10 +65,10 @@ def add(node: str, address: str | None, learner: bool, nodes: tuple[str, ...]) -
 def promote(node: str, nodes: tuple[str, ...]) -> None:
     """Make the learner NODE a voter."""
     id = number(node)
-    leader, at = leader_of(nodes)
-    if id not in leader.learners:
+    chief, at = chief_of(nodes)
+    if id not in chief.learners:
         raise click.ClickException(f"n{id} is no learner")
-    _change(at, {*leader.voters, id}, set(leader.learners) - {id}, {})
+    _change(at, {*chief.voters, id}, set(chief.learners) - {id}, {})
     click.echo(f"n{id} is a voter")
 
 
@@ -79,9 +79,9 @@ def promote(node: str, nodes: tuple[str, ...]) -> None:
 def remove(node: str, yes: bool, nodes: tuple[str, ...]) -> None:
     """Take NODE out of the cluster; its data stay where they are."""
     id = number(node)
-    leader, at = leader_of(nodes)
-    voters, learners = set(leader.voters) - {id}, set(leader.learners) - {id}
-    if id not in (*leader.voters, *leader.learners):
+    chief, at = chief_of(nodes)
+    voters, learners = set(chief.voters) - {id}, set(chief.learners) - {id}
+    if id not in (*chief.voters, *chief.learners):
         raise click.ClickException(f"n{id} is no member")
     if not voters:
         raise click.ClickException(f"n{id} is the only voter")

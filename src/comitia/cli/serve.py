@@ -7,18 +7,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from comitia.kernel import Protocol
 from comitia.net.config import Config, ConfigError, load, pairs
-
-if TYPE_CHECKING:
-    from comitia.serve.leaderless import Registers
 
 
 @click.command(epilog="Example: comitia serve --config node1.toml")
@@ -41,6 +36,9 @@ def command(path: Path | None, **flags: Any) -> None:
 
     Settings come from the file, then from COMITIA_* variables, then from flags.
     """
+    from comitia.net.process import run
+    from comitia.serve.fronts import front_of, keeps_log
+
     if not __debug__:
         raise click.UsageError("python -O removes the checks this program relies on; run without")
     try:
@@ -49,9 +47,16 @@ def command(path: Path | None, **flags: Any) -> None:
         config = load(path, os.environ, flags)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
+    protocol = protocol_named(config.protocol)
+    try:
+        made, front = front_of(protocol, config.reads)
+    except LookupError as error:
+        raise click.UsageError(str(error)) from error
+    if config.reads != "stale" and keeps_log(protocol):
+        config.options.setdefault("reads", config.reads)
     logs_to_stderr(config)
     try:
-        _run(_serve(config, protocol_named(config.protocol)))
+        _run(run(config, made, front))
     except _expected() as error:
         raise click.ClickException(str(error)) from error
 
@@ -64,29 +69,6 @@ def protocol_named(name: str) -> Protocol:
         return protocols.load(name)
     except LookupError as error:
         raise click.UsageError(str(error)) from error
-
-
-async def _serve(config: Config, protocol: Protocol) -> None:
-    from comitia.net.process import run
-    from comitia.serve.redis import RedisFront
-
-    if protocol.name in ("abd", "caspaxos"):
-        protocol, registers = _registers(protocol)
-        await run(config, protocol, lambda: RedisFront.of_registers(registers))
-        return
-    if config.reads != "stale":
-        config.options.setdefault("reads", config.reads)
-    await run(config, protocol, lambda: RedisFront.of_log(config.reads))
-
-
-def _registers(protocol: Protocol) -> tuple[Protocol, Registers]:
-    from comitia.serve.registers import AbdRegisters, CasPaxosRegisters, redis_cell
-
-    if protocol.name == "abd":
-        return protocol, AbdRegisters()
-    return replace(
-        protocol, make=partial(protocol.make, transition=redis_cell)
-    ), CasPaxosRegisters()
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

@@ -23,7 +23,7 @@ def command(nodes: tuple[str, ...], output: str) -> None:
     newest = max(found.values(), key=lambda status: status.epoch)
     voters = set(newest.voters)
     spare = len(voters & set(found)) - (len(voters) // 2 + 1)
-    served = newest.leader in found and spare >= 0
+    served = spare >= 0 and (newest.leader in found or not newest.led)
     missing = sorted({*newest.voters, *newest.learners} - set(found))
     if not served:
         verdict = "NOT SERVING"
@@ -86,10 +86,10 @@ def _table(verdict: str, spare: int, found: dict, failed: dict[int, str]) -> Non
             f"n{id}",
             role,
             str(status.epoch),
-            str(status.committed),
-            str(status.applied),
-            "-" if leads else str(lag),
-            "-" if leads else _ms(rtts.get(id)),
+            str(status.committed) if status.led else "-",
+            str(status.applied) if status.led else "-",
+            "-" if leads or not status.led else str(lag),
+            "-" if leads or not status.led else _ms(rtts.get(id)),
             _ms(status.sync_p99_ms),
             status.version,
             "[yellow]" + "; ".join(f"⚠ {note}" for note in notes) + "[/]" if notes else "",

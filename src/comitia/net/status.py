@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from comitia import __version__
+from comitia.kernel import Replica
 from comitia.net.host import Host
 
 
@@ -30,6 +31,8 @@ class Status(msgspec.Struct, kw_only=True):
     version: str
     role: str
     epoch: int
+    led: bool
+    """Whether members follow a leader; without one every member serves by itself."""
     leader: int | None
     last: int
     committed: int
@@ -61,6 +64,7 @@ def status(host: Host, doors: dict[str, str]) -> Status:
         version=__version__,
         role=view.role,
         epoch=view.epoch,
+        led=isinstance(host.node, Replica),
         leader=view.leader,
         last=view.last,
         committed=view.committed,
@@ -96,7 +100,7 @@ def unready(host: Host) -> list[str]:
     reasons = []
     if host.failure.done():
         reasons.append("the node has stopped")
-    if host.view.leader is None and host.protocol.ask is None:
+    if host.view.leader is None and isinstance(host.node, Replica):
         reasons.append("no leader is known")
     if host.storage.full is not None:
         reasons.append(f"the disk is full: {host.storage.full}")
