@@ -1,0 +1,163 @@
+"""Reconfiguration and hand-over.
+
+Paxos Made Simple, section 3: the set of servers is part of the state, and a command that changes it
+at slot s decides who decides from slot s + WINDOW on.  Quorums of different configurations never
+decide the same slot, so they need not meet, and any set may follow any other.  A leader fills the
+slots in between with no-ops, so that a change takes effect although nobody asks for anything.
+
+The change is done when a majority of the new acceptors has performed every slot of the old ones:
+then those who leave may be stopped.
+"""
+
+from __future__ import annotations
+
+from comitia.kernel import ZERO, NodeId, Out, Reconfigure, Slot, Transfer
+from comitia.protocols.multipaxos.messages import (
+    Command,
+    Configuration,
+    Decision,
+    Decisions,
+    TakeOver,
+)
+from comitia.protocols.multipaxos.reads import Reads
+
+
+class Membership(Reads):
+    """Who takes part, and who leads when asked."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.heirs: frozenset[NodeId] = frozenset()  # who needs not be told that it is acceptor
+
+    def on_reconfigure(self, request: Reconfigure, out: Out) -> None:
+        voters, learners = tuple(sorted(request.voters)), tuple(sorted(request.learners))
+        now = self.configurations[-1]
+        if not self.active:
+            out.refuse(request, "this member does not lead")
+        elif self.reconfigure is not None or len(self.configurations) > 1:
+            out.refuse(request, "a change of membership is under way")
+        elif not self.settled:
+            out.refuse(request, "this leader does not know yet what earlier ones had decided")
+        elif self.transfer is not None:
+            out.refuse(request, "leadership is being handed over")
+        elif not voters:
+            out.refuse(request, "a cluster needs a voter")
+        elif both := sorted(request.voters & request.learners):
+            out.refuse(request, f"both voter and learner: {both}")
+        elif (voters, learners) == (now.voters, now.learners):
+            out.answer(request, None)
+        else:
+            self.reconfigure = request
+            # From which slot on is known when it gets a slot itself.
+            self.requests += (Command(configuration=Configuration(0, voters, learners)),)
+
+    def on_configuration(self, configuration: Configuration, out: Out) -> None:
+        if self.active:
+            self.peers = self.audience
+            self.forget_lease()  # it takes the newcomers' word as well from now on
+            self.begin_round(out)
+            self.send_p1a(out)
+
+    def on_in_force(self, out: Out) -> None:
+        """The old configuration has no slot left: those who leave hear that, and no more."""
+        if self.active:
+            before, self.peers = self.peers, self.audience
+            said = Decision(self.leader_ballot_num, self.performed, 0, self.collectable)
+            for member in before:
+                if member not in self.peers:
+                    out.send_early(member, said)
+
+    def on_performed(self, out: Out) -> None:
+        if self.active:
+            self.on_progress(out)
+
+    def on_progress(self, out: Out) -> None:
+        """Slots were performed, here or elsewhere: is something done that waited for it?"""
+        if self.transfer is not None and not self.transfer_told and self.slot_in == self.slot_out:
+            self.tell_to_take_over(self.transfer, out)
+        if self.reconfigure is None and self.id in self.configurations[0].voters:
+            return
+        if len(self.configurations) > 1:
+            return
+        now = self.configurations[0]
+        if self.has_promised(now) and self.performed_by_majority() >= now.since - 1:
+            self.changed(now, out)
+
+    def changed(self, now: Configuration, out: Out) -> None:
+        """`now` decides, and a majority of it knows all that was decided before."""
+        request = self.reconfigure
+        if request is not None and request.voters == frozenset(now.voters):
+            self.reconfigure = None
+            out.answer(request, None)
+        if self.id not in now.voters:  # whoever is no acceptor has no business leading
+            heir = max(now.voters, key=lambda n: (self.performed_by.get(n, 0), -n))
+            self.lease_given_up = True
+            out.send(heir, TakeOver(self.leader_ballot_num))
+            self.step_down("this member leaves", out)
+
+    # Those who left may be the only ones to know who came.
+
+    def tell_heirs(self, out: Out) -> None:
+        """Nobody leads: make sure that the acceptors in force know that they are, then be silent.
+
+        The leader that saw the change through may have died before it told any of them.
+        """
+        self.step_down("this member is no acceptor any more", out)
+        heirs = self.configurations[-1]
+        if self.performed and not heirs.quorum.is_read_quorum(self.heirs):
+            out.broadcast(heirs.voters, Decisions((), self.performed))
+            self.wait(out)
+
+    def on_told(self, src: NodeId, decided: Slot, out: Out) -> None:
+        super().on_told(src, decided, out)
+        if not self.may_lead():
+            if decided >= self.performed:
+                self.heirs |= {src}
+        elif decided <= self.performed:
+            out.send(src, Decisions((), self.performed))
+
+    # Hand-over.
+
+    def on_transfer(self, request: Transfer, out: Out) -> None:
+        if not self.active:
+            out.refuse(request, "this member does not lead")
+        elif self.transfer is not None:
+            out.refuse(request, "leadership is being handed over already")
+        elif request.to not in self.config_at(self.slot_in).voters:
+            out.refuse(request, f"n{request.to} is not a voter")
+        elif request.to == self.id:
+            out.answer(request, None)
+        else:
+            # Nothing is proposed meanwhile, so that nothing is left in an unknown state.
+            self.transfer, self.transfer_told = request, False
+            out.set_timer("transfer", after=(self.options.lease_ms, self.options.lease_ms))
+            self.on_progress(out)
+
+    def tell_to_take_over(self, request: Transfer, out: Out) -> None:
+        """Everything proposed is decided.  From now on acceptors may promise to others, whenever
+        the message arrives: no lease of this ballot counts any more.
+        """
+        self.transfer_told = True
+        self.lease_given_up = True
+        out.send(request.to, TakeOver(self.leader_ballot_num))
+        out.answer(request, None)
+
+    def on_take_over(self, src: NodeId, message: TakeOver, out: Out) -> None:
+        if message.ballot_num >= self.ballot_num and not self.active and self.may_lead():
+            self.stand(message.ballot_num, out)
+
+    def on_transfer_timer(self, out: Out) -> None:
+        """Nobody took over: lead on, with a new ballot, whose leases count."""
+        if self.active and self.transfer is not None:
+            told = self.transfer_told
+            self.end_transfer("what was proposed was not decided in time", out)
+            if told:
+                self.stand(ZERO, out)
+
+    def end_transfer(self, reason: str, out: Out) -> None:
+        request, told = self.transfer, self.transfer_told
+        self.transfer, self.transfer_told = None, False
+        if request is not None:
+            out.cancel_timer("transfer")
+            if not told:
+                out.refuse(request, reason)
