@@ -6,6 +6,8 @@ import pytest
 from raft_world import World
 
 from comitia.protocols.raft.messages import (
+    AppendEntries,
+    AppendEntriesConflict,
     AppendEntriesResponse,
     ReadIndex,
     ReadIndexResponse,
@@ -56,6 +58,28 @@ def test_answers_to_older_rounds_confirm_no_read() -> None:
     world.read(1, 1, settle=False)
     world.lose()
     world.deliver(*old)
+    assert world.answers == []
+
+
+def test_what_is_late_of_an_older_term_confirms_no_round_of_one_that_is_led_again() -> None:
+    """Found by a campaign, one seed in 25,255: n1 led term 1 for long, and leads term 3 for a short
+    while.  What it sent then reaches n2 now, and n2's answer, of term 3, named the old round.
+    """
+    world = led(reads="index")
+    for _ in range(9):
+        late = world.find(AppendEntries, to=2)
+        world.lose()
+        world.fire(1, "heartbeat", settle=False)
+    world.transfer(1, 10, 2)
+    world.transfer(2, 11, 1)
+    world.answers.clear()
+    assert world.leaders() == [1] and world.nodes[1].round < late[0][2].round
+    world.deliver(late[0])
+    answers = world.find(AppendEntriesConflict, src=2)
+    assert [answer[2].term for answer in answers] == [3]
+    world.isolate(1)
+    world.read(1, 1, settle=False)
+    world.deliver(answers[0])
     assert world.answers == []
 
 

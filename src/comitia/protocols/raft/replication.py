@@ -227,8 +227,10 @@ class Replication(State):
     # The followers.
 
     def on_append_entries(self, src: NodeId, message: AppendEntries, out: Out) -> None:
-        if message.term < self.current_term:  # tells an old leader that it is over
-            self.send_conflict(src, message, out)
+        if message.term < self.current_term:
+            # Tells an old leader that it is over.  It answers no round: `src` may lead this term
+            # as well, and a round of its old term would confirm one that it has not begun.
+            self.send_conflict(src, replace(message, round=0), out)
             return
         if message.term > self.current_term or self.role != FOLLOWER or self.leader_id != src:
             assert self.role != LEADER or message.term > self.current_term, "two leaders"
