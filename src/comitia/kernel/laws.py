@@ -44,13 +44,21 @@ class ValuesLaw:
             ) from error
 
     def check(self) -> None:
-        """Raise LawBroken if the step changed a value in place or bound a mutable one."""
-        for name, (value, sealed) in self._sealed.items():
-            if self._hash(name, value) != sealed:
+        """Raise LawBroken if the step changed a value in place or bound a mutable one.
+
+        What the step has left is sealed for the next `check`.
+        """
+        for name, (value, seal) in self._sealed.items():
+            if self._hash(name, value) != seal:
                 where = f"{type(self._node).__name__}.{name}"
                 raise LawBroken(f"{where} was changed in place; bind a new value instead")
-        for name, value in _state(self._node):
-            self._hash(name, value)
+        before = self._sealed
+        self._sealed = {
+            name: kept
+            if (kept := before.get(name)) is not None and kept[0] is value
+            else (value, self._hash(name, value))
+            for name, value in _state(self._node)
+        }
 
 
 def _state(node: Node) -> list[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import signal
 from collections import Counter
@@ -50,6 +51,13 @@ def _begin(load: Callable[[], Protocol], settings: Settings) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = load(), settings
+    _rarely_collect()
+
+
+def _rarely_collect() -> None:
+    """What is loaded stays; a seed makes some thousand objects that refer to each other."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _chunk(seeds: range) -> list[Outcome]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import shake_128
+from itertools import chain, count
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -28,10 +29,11 @@ def threshold(parts: int, of: int) -> int:
 
 
 def _stream(seed: bytes) -> Iterator[int]:
-    block = 0
-    while True:
-        yield from _unpack(shake_128(seed + block.to_bytes(8, "little")).digest(4 * _WORDS))
-        block += 1
+    # Chained in C: Python is entered once a block, not once a number.
+    return chain.from_iterable(
+        _unpack(shake_128(seed + block.to_bytes(8, "little")).digest(4 * _WORDS))
+        for block in count()
+    )
 
 
 class Dice:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from comitia.kernel import Message, Micros, Node, NodeId, Out, Request, Slot, Timer
 from comitia.kernel.laws import ValuesLaw
 from comitia.kernel.stable import StableCodec, Values
+from comitia.sim.watch import tuple_of
 from comitia.sim.workload import Machine, Op
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ class Host(Out):
         "restore",
         "said",
         "saving",
-        "seen",
         "snapshots",
         "timers",
         "values",
@@ -86,9 +86,8 @@ class Host(Out):
         self.rate = 1024
         self.offset = 0
 
-        # The last values of watched attributes, of all promises and of each.
-        self.watched: Any = None
-        self.seen: list[Any] = []
+        # The last values of the attributes that promises watch.
+        self.watched: tuple[Any, ...] | None = None
         self.law: ValuesLaw | None = None
         self.values: Any = None
         self.restore: StableCodec | None = None
@@ -96,8 +95,9 @@ class Host(Out):
     def boot(self, node: Node) -> None:
         """Give `node`, fresh from its factory, what the disk holds, and the machine's snapshot."""
         if self.restore is None:
-            self.restore = StableCodec(type(node))
-            self.values = _tuple_of(node.stable)
+            kind: Any = type(node)
+            self.restore = _codec(kind)
+            self.values = tuple_of(node.stable)
         if self.durable is not None:
             self.restore.restore(node, self.durable)
         self.written = self.durable
@@ -109,7 +109,7 @@ class Host(Out):
         self.snapshots = {slot: self.snapshots[slot]} if slot else {}
         self.machine.load(self.snapshots.get(slot))
         self.applied = self.newest = slot
-        self.watched, self.seen, self.law = None, [], None
+        self.watched, self.law = None, None
         self.node = node
         self.incarnation += 1
 
@@ -167,8 +167,7 @@ class Host(Out):
         self.said.append((REFUSE, request, reason))
 
 
-def _tuple_of(names: tuple[str, ...]) -> Any:
-    if not names:
-        return lambda node: ()
-    get = attrgetter(*names)
-    return get if len(names) > 1 else lambda node: (get(node),)
+@cache
+def _codec(kind: type[Node]) -> StableCodec:
+    """A seed starts too many nodes to find out anew, each time, what their class stores."""
+    return StableCodec(kind)

@@ -111,7 +111,7 @@ def _replay(recording: Recording, kind: Callable[..., World]) -> Any:
     return kind(
         list(recording.hosts),
         recording.make,
-        [type(promise)() for promise in recording.promises],
+        [type(promise)() for promise in recording.watch.promises],
         recording.workload,
         recording.liars,
     )

@@ -8,7 +8,6 @@ crash (`crash`) keeps a prefix of what was handed to the disk.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import attrgetter
 from typing import Any
 
 from comitia.kernel import (
@@ -39,11 +38,10 @@ from comitia.sim.host import (
     Words,
 )
 from comitia.sim.ledger import Ledger, Violation
+from comitia.sim.watch import Watch
 from comitia.sim.workload import Op, Workload
 
 Make = Callable[[NodeId], Node]
-
-OVERRIDABLE = ("on_request", "on_deliver", "on_answer", "on_restart")
 
 
 class World:
@@ -69,23 +67,9 @@ class World:
         self.hosts = {id: Host(self, id, workload.machine()) for id in ids}
         self.nodes: dict[NodeId, Node] = {}
         """The honest nodes that are up."""
-        self.promises = tuple(promises)
-        self.asking: Promise | None = None
+        self.watch = Watch(promises)
         self.tokens = 0
         self.steps = 0
-        self._watch()
-
-    def _watch(self) -> None:
-        names = sorted({name for promise in self.promises for name in promise.watch})
-        self.watched: Callable[[Any], Any] = attrgetter(*names) if names else lambda node: None
-        self.getters = [
-            (promise, attrgetter(*promise.watch)) for promise in self.promises if promise.watch
-        ]
-        self.always = [promise for promise in self.promises if not promise.watch]
-        self.observers = {
-            hook: [p for p in self.promises if getattr(type(p), hook) is not getattr(Promise, hook)]
-            for hook in OVERRIDABLE
-        }
 
     # What a subclass brings.
 
@@ -149,9 +133,7 @@ class World:
     def request(self, host: Host, request: Request) -> None:
         """`request` is handed to the node."""
         assert host.node is not None
-        for promise in self.observers["on_request"]:
-            self.asking = promise
-            promise.on_request(host.id, request)
+        self.watch.tell("on_request", host.id, request)
         host.node.on_request(request, host)
         self.finish(host)
 
@@ -191,13 +173,10 @@ class World:
         node = self.make(host.id)
         host.boot(node)
         if host.incarnation > 1:
-            for promise in self.observers["on_restart"]:
-                self.asking = promise
-                promise.on_restart(node)
+            self.watch.tell("on_restart", node)
         if host.id not in self.liars:
             self.nodes[host.id] = node
             self.nodes = dict(sorted(self.nodes.items()))
-        host.seen = [None] * len(self.getters)
         node.on_start(host)
         self.finish(host)
 
@@ -221,17 +200,12 @@ class World:
         """Evaluate the promises and the law of values after a step."""
         if self.liars and host.id in self.liars:
             return
-        watched = self.watched(node)
-        if watched != host.watched:
-            host.watched = watched
-            self._evaluate(host, node)
-        for promise in self.always:
-            self.asking = promise
-            promise.on_step(node, self.nodes)
+        host.watched = self.watch.step(node, self.nodes, host.watched)
         if self.laws:
-            if host.law is not None:
+            if host.law is None:
+                host.law = ValuesLaw(node)
+            else:
                 host.law.check()
-            host.law = ValuesLaw(node)
 
     def end_turn(self, host: Host) -> None:
         """The end of a turn: promises, then the disk, then the words."""
@@ -249,15 +223,6 @@ class World:
                 host.pending[-1][1].extend(said)
             else:
                 self._release(host, said)
-
-    def _evaluate(self, host: Host, node: Node) -> None:
-        seen = host.seen
-        for index, (promise, get) in enumerate(self.getters):
-            values = get(node)
-            if values != seen[index]:
-                seen[index] = values
-                self.asking = promise
-                promise.on_step(node, self.nodes)
 
     def _write(self, host: Host, node: Node, values: Values) -> None:
         said, host.said = host.said, []
@@ -331,9 +296,7 @@ class World:
             return
         if slot <= host.applied:
             raise Violation("Integrity", f"n{host.id} delivers slot {slot} twice in one lifetime")
-        for promise in self.observers["on_deliver"]:
-            self.asking = promise
-            promise.on_deliver(host.id, slot, value)
+        self.watch.tell("on_deliver", host.id, slot, value)
         op = self.ledger.decided(host.id, slot, host.applied, value)
         host.applied = slot
         if op is not None:
@@ -364,9 +327,7 @@ class World:
         """The node says that `request` is done."""
         if host.id in self.liars:
             return
-        for promise in self.observers["on_answer"]:
-            self.asking = promise
-            promise.on_answer(host.id, request, result)
+        self.watch.tell("on_answer", host.id, request, result)
         op = host.reads.pop(getattr(request, "token", 0), None)
         if op is not None and op.ask is not None:
             self.complete(host, op, host.applied, result)
@@ -390,8 +351,8 @@ class World:
         if isinstance(error, Violation):
             return error
         if isinstance(error, Broken):
-            assert self.asking is not None
-            return Violation(type(self.asking).__name__, str(error))
+            assert self.watch.asking is not None
+            return Violation(type(self.watch.asking).__name__, str(error))
         if isinstance(error, LawBroken):
             return Violation("LawOfValues", str(error))
         return Violation("NoError", f"a node raised {type(error).__name__}: {error}")
