@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from comitia.kernel import DecodeError
 from comitia.machines.redis import Redis
 from comitia.machines.reply import NULL_ARRAY, Failure
-from comitia.machines.sessions import Batch, Fate, Sessions, encode_batch
+from comitia.machines.sessions import (
+    RESTORED,
+    Batch,
+    Fate,
+    Sessions,
+    StateMissing,
+    encode_batch,
+)
 
 INCR = [b"INCR", b"n"]
 
@@ -34,6 +41,11 @@ def sessions() -> Sessions:
 
 def counter(at: Sessions) -> object:
     return at.machine.read([[b"GET", b"n"]])[0]
+
+
+def test_the_beginning_of_a_restored_log_is_not_taken_for_a_state() -> None:
+    with pytest.raises(StateMissing, match="was not sent the state"):
+        sessions().apply(RESTORED)
 
 
 def test_a_batch_that_arrives_twice_is_executed_once_and_answered_alike() -> None:

@@ -15,7 +15,8 @@ from comitia.kernel import Message, NodeId, Propose, Read
 from comitia.kernel.laws import DiskBeforeWire, LawBroken, ValuesLaw
 from comitia.kernel.stable import StableCodec
 from comitia.net import compaction
-from comitia.net.host import Host, Refused
+from comitia.net.host import Host
+from comitia.net.operations import Refused
 from comitia.net.turn import Turn
 
 
@@ -182,20 +183,20 @@ def test_an_operator_moves_the_leader_and_adds_and_removes_a_member(tmp_path: Pa
         await cluster.propose([b"one"])
         leader = await cluster.leader()
         to = next(id for id in cluster.voters if id != leader.id)
-        await leader.transfer(to)
+        await leader.operations.transfer(to)
         await eventually(lambda: cluster.hosts[to].view.leader == to)
         leader = await cluster.leader()
         await cluster.propose([b"two"])  # before, it may change nothing
         await cluster.start(4)
         for host in cluster.hosts.values():
             host.links.book.learn(cluster.hosts[4].links.book.places)
-        await leader.reconfigure(frozenset({1, 2, 3}), frozenset({4}))
+        await leader.operations.reconfigure(frozenset({1, 2, 3}), frozenset({4}))
         await eventually(lambda: cluster.ledger(4).values == [b"one", b"two"])
-        await leader.reconfigure(frozenset({1, 2, 3, 4}), frozenset())
+        await leader.operations.reconfigure(frozenset({1, 2, 3, 4}), frozenset())
         assert leader.view.voters == (1, 2, 3, 4)
         follower = next(host for host in cluster.hosts.values() if host is not leader)
         with pytest.raises(Refused):
-            await follower.reconfigure(frozenset({1}), frozenset())
+            await follower.operations.reconfigure(frozenset({1}), frozenset())
 
     run(tmp_path, scene)
 

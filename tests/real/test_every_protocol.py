@@ -81,6 +81,9 @@ def test_without_a_leader_a_cluster_is_healthy_and_says_that_nobody_leads(
     nobody = f"{name} has no leader: every member serves by itself"
     assert nobody in ask(cluster, "leader", "transfer", "n2", code=1)
     assert nobody in ask(cluster, "leader", "show", code=1)
+    no_moment = "there is no moment at which a copy could show all of them"
+    assert no_moment in ask(cluster, "backup", str(cluster.data / "file"), code=1)
+    assert not (cluster.data / "file").exists()
     counted = metrics(cluster, 1)
     assert counted["comitia_has_leader"] == 0
     assert counted["comitia_link_sent_bytes_total"] > 0

@@ -11,7 +11,9 @@ from types import FrameType
 import click
 
 from comitia.net.local import LocalCluster, NodeFailed, Ports
+from comitia.net.segment import Corrupt, Identity
 from comitia.net.status import Status
+from comitia.net.wal import identity_in
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STEADY_S = 5.0
@@ -23,8 +25,8 @@ class Stop(Exception):
 
 
 @click.command(epilog="Example: comitia up --nodes 5 --data /tmp/five")
-@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 49))
-@click.option("--protocol", default="raft", show_default=True)
+@click.option("--nodes", type=click.IntRange(1, 49), help="3, or as many as the data have.")
+@click.option("--protocol", help="raft, or that of the data; `comitia serve` knows which.")
 @click.option("--data", default="comitia-data", show_default=True, help="Directory of all data.")
 @click.option("--reads", default="lease", type=click.Choice(["lease", "index", "stale"]))
 @click.option(
@@ -34,13 +36,16 @@ class Stop(Exception):
     type=click.IntRange(1, 65535 - 249),
     help="First Redis port; peers use those 100 above, HTTP those 200 above.",
 )
-def command(nodes: int, protocol: str, data: str, reads: str, port: int) -> None:
+def command(nodes: int | None, protocol: str | None, data: str, reads: str, port: int) -> None:
     """Run a cluster on this machine until Ctrl-C.  Started again, it finds its data."""
-    ports = {
-        id: Ports(port + id - 1, port + 99 + id, port + 199 + id) for id in range(1, nodes + 1)
-    }
-    cluster = LocalCluster(Path(data), ports, {"protocol": protocol, "reads": reads})
-    check_data(cluster)
+    held = held_in(Path(data))
+    size = check_size(Path(data), nodes, held)
+    settings = {"protocol": protocol or "raft", "reads": reads}
+    if held:
+        settings["cluster"] = held[0].cluster
+        settings["protocol"] = protocol or held[0].protocol
+    ports = {id + 1: Ports(port + id, port + 100 + id, port + 200 + id) for id in range(size)}
+    cluster = LocalCluster(Path(data), ports, settings)
     check_ports(cluster)
     for number in STOPPING:
         signal.signal(number, _stop)
@@ -63,14 +68,25 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stop
 
 
-def check_data(cluster: LocalCluster) -> None:
-    """Raise ClickException when the data are those of a cluster of another size."""
-    held = sorted(path.parent.name for path in cluster.data.glob("n*/lock"))
-    if held and held != sorted(f"n{id}" for id in cluster.ids):
+def held_in(data: Path) -> list[Identity]:
+    """Return whose logs are in `data`.  Raises ClickException."""
+    try:
+        found = [identity_in(path / "wal") for path in sorted(data.glob("n*"))]
+    except (Corrupt, OSError) as error:
+        raise click.ClickException(f"{error}; see docs/operations.md, After a crash") from error
+    return [identity for identity in found if identity is not None]
+
+
+def check_size(data: Path, nodes: int | None, held: list[Identity]) -> int:
+    """Return how many nodes to start.  Raises ClickException when the data are of another size."""
+    ids = sorted(identity.node for identity in held)
+    size = nodes or len(ids) or 3
+    if ids and ids != list(range(1, size + 1)):
         raise click.ClickException(
-            f"{cluster.data} holds a cluster of {len(held)} nodes; start it with "
-            f"--nodes {len(held)}, or choose another --data"
+            f"{data} holds {len(ids)} nodes ({', '.join(f'n{id}' for id in ids)}); start it with "
+            f"--nodes {len(ids)}, or choose another --data"
         )
+    return size
 
 
 def check_ports(cluster: LocalCluster) -> None:

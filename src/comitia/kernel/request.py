@@ -49,6 +49,10 @@ class Compact(Request):
     """The machine's state after `slot` is on disk: the log up to there may be forgotten."""
 
     slot: int
+    trailing: bool = True
+    """May entries up to there be kept for members that are a little behind?  Not where the state
+    did not come about by them: then every such member must be sent the snapshot.
+    """
 
 
 class Reconfigure(Request):

@@ -57,6 +57,14 @@ def decode_batch(value: bytes) -> Batch | None:
         return None
 
 
+RESTORED = b"restored from a backup"
+"""The value that stands for everything before it: the state did not come about by the log."""
+
+
+class StateMissing(Exception):
+    """A member was sent the log of a restored cluster and not the state it begins with."""
+
+
 class Fate(Enum):
     """What became of a batch."""
 
@@ -124,6 +132,11 @@ class Sessions:
         """Execute the batch in `value`, or do not; the replies are empty unless it ever was."""
         batch = decode_batch(value)
         if batch is None:
+            if value == RESTORED:
+                raise StateMissing(
+                    "the cluster was restored from a backup, and this member was not sent the "
+                    "state that its log begins with: remove it and add a new one"
+                )
             return None, Fate.MALFORMED, ()
         session = self._sessions.get(batch.origin)
         if session is None or batch.incarnation > session.incarnation:

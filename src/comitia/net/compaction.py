@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,45 @@ if TYPE_CHECKING:
 
 LOG_BYTES = 64 << 20
 """The log is shortened when it has grown by this much, or by the size of the last snapshot."""
-PAUSE_S = 0.001
+PAUSE_S, LONGEST_PAUSE_S = 0.001, 0.1
 IDLE_SHARE = 3
 """The pause after a chunk, in times of the work it took."""
 SYNC_BYTES = 4 << 20
 RETRY_S = 10.0
+STALLED_S = 30.0
+"""A copy of the state that waits for its reader this long gives way to the node's own snapshot."""
 REWRITE_S = 0.005
 
 log = structlog.get_logger("comitia.snapshots")
+
+
+class Busy(Exception):
+    """Another snapshot is under way, or this one took too long; the text says which."""
+
+
+async def paced(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield `chunks`, with pauses that leave most of the loop's time to clients."""
+    while True:
+        before_s = time.monotonic()
+        chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+        took_s = time.monotonic() - before_s
+        await asyncio.sleep(min(max(PAUSE_S, IDLE_SHARE * took_s), LONGEST_PAUSE_S))
+
+
+class Copying:
+    """A copy of the state that somebody is taking."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.progress_s = time.monotonic()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it has had its time, so that a snapshot may be taken instead."""
+        return time.monotonic() - self.progress_s > STALLED_S
 
 
 class Compaction:
@@ -41,6 +73,7 @@ class Compaction:
         self._due_bytes = LOG_BYTES
         self._task: asyncio.Task[None] | None = None
         self._rewriting: asyncio.Task[None] | None = None
+        self._copying: Copying | None = None
         self.taken = 0
         self.last_s = 0.0
 
@@ -52,7 +85,7 @@ class Compaction:
     def consider(self) -> None:
         """Begin a snapshot if the log has grown enough; called every turn."""
         host = self._host
-        if host.storage.written_bytes < self._due_bytes or self._task is not None:
+        if host.storage.written_bytes < self._due_bytes or self._busy:
             return
         if not isinstance(host.node, Replica):
             # Nothing to take a snapshot of: the node's own state, written again, is all there is.
@@ -64,6 +97,7 @@ class Compaction:
     def begin(self) -> None:
         """Begin a snapshot of the state as it is now."""
         assert self._task is None
+        self._copying = None
         self._task = asyncio.create_task(self._take())
         self._task.add_done_callback(self._ended)
 
@@ -88,19 +122,37 @@ class Compaction:
             log.info("snapshot", slot=slot, bytes=writer.size, seconds=round(self.last_s, 3))
             host.request(Compact(slot))
 
+    @property
+    def _busy(self) -> bool:
+        """Whether the application is showing its state to somebody: it can to one at a time."""
+        copying = self._copying
+        return self._task is not None or (copying is not None and not copying.stalled)
+
+    async def copy(self) -> AsyncGenerator[tuple[Slot, bytes]]:
+        """Yield the application's state as it is now, and after which slot, for somebody else.
+
+        Raises Busy, also half-way: when whoever reads takes too long.
+        """
+        if self._busy:
+            raise Busy("another copy or snapshot is being taken on this node")
+        copying = self._copying = Copying(self._host.applied)
+        try:
+            async for chunk in paced(self._host.application.snapshot()):
+                yield copying.slot, chunk
+                if self._copying is not copying:
+                    raise Busy("the copy was not read in time")
+                copying.progress_s = time.monotonic()
+        finally:
+            if self._copying is copying:
+                self._copying = None
+
     async def _write(self, slot: Slot) -> SnapshotWriter:
-        chunks = iter(self._host.application.snapshot())
+        chunks = self._host.application.snapshot()
         writer = SnapshotWriter(self._directory, slot)
         synced = 0
         try:
-            while True:
-                before_s = time.monotonic()
-                chunk = next(chunks, None)
-                if chunk is None:
-                    break
+            async for chunk in paced(chunks):
                 writer.add(chunk)
-                took_s = time.monotonic() - before_s
-                await asyncio.sleep(max(PAUSE_S, IDLE_SHARE * took_s))
                 if writer.size - synced > SYNC_BYTES:
                     synced = writer.size
                     await asyncio.to_thread(writer.sync)

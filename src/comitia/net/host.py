@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import socket
 import time
 from collections.abc import Callable
@@ -27,11 +26,9 @@ from comitia.kernel import (
     NodeId,
     Propose,
     Protocol,
-    Reconfigure,
     Replica,
     Request,
     Slot,
-    Transfer,
     View,
 )
 from comitia.kernel.stable import StableCodec
@@ -41,6 +38,7 @@ from comitia.net.book import Address
 from comitia.net.compaction import Compaction
 from comitia.net.frames import FrameError
 from comitia.net.links import Links
+from comitia.net.operations import Operations
 from comitia.net.storage import Storage
 from comitia.net.timers import Timers
 from comitia.net.transfer import Transfers
@@ -56,10 +54,6 @@ CLOSING_S = 5.0
 Input = tuple[Callable[..., None], tuple[Any, ...]]
 
 log = structlog.get_logger("comitia.host")
-
-
-class Refused(Exception):
-    """An operator's request had no effect; the text says why."""
 
 
 class Host:
@@ -84,8 +78,7 @@ class Host:
         self.compaction = Compaction(self, self._snapshots)
         self._inbox: list[Input] = []
         self._scheduled = self._turning = False
-        self._tokens = itertools.count(1)
-        self._operations: dict[int, asyncio.Future[None]] = {}
+        self.operations = Operations(self)
         self._encoded: tuple[Message | None, bytes] = (None, b"")
         self._snapshot_slot: Slot = 0
         self._leader: NodeId | None = None
@@ -160,23 +153,6 @@ class Host:
     def view(self) -> View:
         """What people see of the node."""
         return self.protocol.view(self.node)
-
-    async def reconfigure(self, voters: frozenset[NodeId], learners: frozenset[NodeId]) -> None:
-        """Change the membership.  Raises Refused; cancelled, the outcome is unknown."""
-        await self._operate(lambda token: Reconfigure(token, voters, learners))
-
-    async def transfer(self, to: NodeId) -> None:
-        """Hand leadership to `to`.  Raises Refused; cancelled, the outcome is unknown."""
-        await self._operate(lambda token: Transfer(token, to))
-
-    async def _operate(self, make: Callable[[int], Request]) -> None:
-        token = next(self._tokens)
-        done = self._operations[token] = asyncio.get_running_loop().create_future()
-        try:
-            self.request(make(token))
-            await done
-        finally:
-            del self._operations[token]
 
     # Input.
 
@@ -353,19 +329,15 @@ class Host:
 
     def answered(self, request: Request, result: object) -> None:
         """Pass an answer on to who asked."""
-        if isinstance(request, Reconfigure | Transfer):
-            done = self._operations.get(request.token)
-            if done is not None and not done.done():
-                done.set_result(None)
+        if (token := getattr(request, "token", 0)) < 0:
+            self.operations.answered(token, result)
         else:
             self.application.answered(request, result)
 
     def refused(self, request: Request, reason: str) -> None:
         """Pass a refusal on to who asked."""
-        if isinstance(request, Reconfigure | Transfer):
-            done = self._operations.get(request.token)
-            if done is not None and not done.done():
-                done.set_exception(Refused(reason))
+        if (token := getattr(request, "token", 0)) < 0:
+            self.operations.refused(token, reason)
         elif isinstance(request, Compact):
             log.warning("compaction refused", reason=reason)
         else:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 
 import msgspec
 import uvicorn
@@ -14,13 +14,16 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from comitia.kernel import replace
+from comitia.kernel import Replica, replace
+from comitia.net import backups
 from comitia.net.book import Address, Place
-from comitia.net.host import Host, Refused
+from comitia.net.compaction import Busy
+from comitia.net.host import Host
 from comitia.net.metrics import CONTENT_TYPE, Metrics
+from comitia.net.operations import Refused
 from comitia.net.status import status, unready
 
 OPERATION_S = 15.0
@@ -61,6 +64,7 @@ class Api:
                 Route("/digest", self.digest),
                 Route("/members", self.members, methods=["POST"]),
                 Route("/leader", self.leader, methods=["POST"]),
+                Route("/backup", self.backup, methods=["POST"]),
             ],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=trusted)],
         )
@@ -102,7 +106,7 @@ class Api:
                 [Place(id, Address.parse(at), stamp=now_ms) for id, at in change.places.items()]
             )
             view = self._host.view
-            await self._host.reconfigure(change.voters, change.learners)
+            await self._host.operations.reconfigure(change.voters, change.learners)
             removed = {*view.voters, *view.learners} - change.voters - change.learners
             book.learn(
                 replace(place, stamp=now_ms, gone=True)
@@ -116,16 +120,35 @@ class Api:
         """Hand leadership over, on the leader."""
 
         async def act(body: bytes) -> None:
-            await self._host.transfer(msgspec.json.decode(body, type=LeaderChange).to)
+            await self._host.operations.transfer(msgspec.json.decode(body, type=LeaderChange).to)
 
         return await self._operation(request, act)
+
+    async def backup(self, request: Request) -> Response:
+        """A copy of the state with all that was acknowledged before, as `comitia.net.backups`."""
+        if (refusal := _foreign(request)) is not None:
+            return refusal
+        if not isinstance(self._host.node, Replica):
+            return _error(
+                409,
+                f"{self._host.protocol.name} keeps a register for each key and no log: "
+                "there is no moment at which a copy could show all of them",
+            )
+        try:
+            await asyncio.wait_for(self._host.operations.catch_up(), OPERATION_S)
+            pieces = backups.stream(self._host)
+            head = await anext(pieces)
+        except Busy as error:
+            return _error(409, str(error))
+        except TimeoutError:
+            return _error(504, "no quorum answers: a copy might lack what was acknowledged")
+        return StreamingResponse(_joined(head, pieces), media_type="application/octet-stream")
 
     async def _operation(
         self, request: Request, act: Callable[[bytes], Awaitable[None]]
     ) -> Response:
-        # A page in a browser cannot send this type elsewhere without asking first.
-        if request.headers.get("content-type") != "application/json":
-            return _error(415, "send application/json")
+        if (refusal := _foreign(request)) is not None:
+            return refusal
         body = b""
         async for piece in request.stream():
             body += piece
@@ -140,6 +163,20 @@ class Api:
         except TimeoutError:
             return _error(504, "outcome unknown: ask again for the status")
         return _json({"done": True})
+
+
+async def _joined(head: bytes, pieces: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with contextlib.aclosing(pieces):
+        yield head
+        async for piece in pieces:
+            yield piece
+
+
+def _foreign(request: Request) -> Response | None:
+    """Refuse what a page in a browser could send here without asking first."""
+    if request.headers.get("content-type") != "application/json":
+        return _error(415, "send application/json")
+    return None
 
 
 def _json(value: object, code: int = 200) -> Response:

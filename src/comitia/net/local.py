@@ -53,6 +53,7 @@ class LocalCluster:
         """`settings` are those of `comitia serve`, for all nodes alike."""
         self.data, self.ports, self.settings = data, dict(ports), dict(settings or {})
         self.ids = tuple(self.ports)
+        """The founding members; a node that gets ports later waits to be added."""
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.started_s: dict[int, float] = {}
 
@@ -64,7 +65,7 @@ class LocalCluster:
         settings = self.settings | {
             "node": str(id),
             "data": str(directory),
-            "members": ",".join(f"{i}=127.0.0.1:{at.peer}" for i, at in self.ports.items()),
+            "members": ",".join(f"{i}=127.0.0.1:{self.ports[i].peer}" for i in self.ids),
         }
         settings |= {door: f"127.0.0.1:{port}" for door, port in ports._asdict().items()}
         flags = [part for name, value in settings.items() for part in (f"--{name}", value)]

@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import google_crc32c
 
@@ -59,8 +60,8 @@ class SnapshotWriter:
     def add(self, chunk: bytes) -> None:
         """Append `chunk`.  Raises OSError."""
         assert 0 < len(chunk) <= CHUNK_LIMIT
-        self._crc = google_crc32c.extend(self._crc, chunk)
-        self._write(_HEAD.pack(len(chunk), self._crc) + chunk)
+        data, self._crc = framed(chunk, self._crc)
+        self._write(data)
 
     def sync(self) -> None:
         """Wait for the disk, so that `finish` has little left to wait for.  Raises OSError."""
@@ -68,7 +69,7 @@ class SnapshotWriter:
 
     def finish(self) -> None:
         """Make the snapshot durable under its name.  Raises OSError."""
-        self._write(_HEAD.pack(0, self._crc))
+        self._write(framed(b"", self._crc)[0])
         os.fsync(self._fd)
         os.close(self._fd)
         self._path.rename(snapshot_path(self._directory, self.slot))
@@ -85,9 +86,39 @@ def snapshot_path(directory: Path, slot: Slot) -> Path:
     return directory / f"{slot:016x}.snapshot"
 
 
+def framed(chunk: bytes, crc: int) -> tuple[bytes, int]:
+    """Return `chunk` as it follows what `crc` vouches for, and the checksum of it all."""
+    crc = google_crc32c.extend(crc, chunk)
+    return _HEAD.pack(len(chunk), crc) + chunk, crc
+
+
+class Frames:
+    """What is left of an open file, frame by frame, each checked as it is read."""
+
+    def __init__(self, file: BinaryIO, path: Path, crc: int) -> None:
+        """`crc` vouches for what was read before."""
+        self._file, self._path, self.crc = file, path, crc
+        self.left = path.stat().st_size - file.tell()
+
+    def next(self) -> bytes:
+        """Return the next frame's bytes.  Raises SnapshotError."""
+        offset = self._file.tell()
+        self.left -= _HEAD.size
+        if self.left < 0:
+            raise SnapshotError(f"{self._path}, offset {offset}: the end is lost")
+        length, expected = _HEAD.unpack(self._file.read(_HEAD.size))
+        self.left -= length
+        if self.left < 0:
+            raise SnapshotError(f"{self._path}, offset {offset}: damaged, or the end is lost")
+        chunk = self._file.read(length)
+        self.crc = google_crc32c.extend(self.crc, chunk)
+        if self.crc != expected:
+            raise SnapshotError(f"{self._path}, offset {offset}: damaged")
+        return chunk
+
+
 def read_chunks(path: Path) -> Iterator[bytes]:
     """Yield the chunks of a snapshot.  Raises SnapshotError, possibly after some chunks."""
-    crc = google_crc32c.value(MAGIC)
     try:
         file = path.open("rb")
     except FileNotFoundError as error:
@@ -95,22 +126,11 @@ def read_chunks(path: Path) -> Iterator[bytes]:
     with file:
         if file.read(len(MAGIC)) != MAGIC:
             raise SnapshotError(f"{path}, offset 0: not a snapshot of this format")
-        left = path.stat().st_size - len(MAGIC)
-        while True:
-            offset = file.tell()
-            head = file.read(_HEAD.size)
-            left -= _HEAD.size
-            if left < 0:
-                raise SnapshotError(f"{path}, offset {offset}: the end is lost")
-            length, expected = _HEAD.unpack(head)
-            left -= length
-            chunk = file.read(length) if left >= 0 else b""
-            crc = google_crc32c.extend(crc, chunk)
-            if left < 0 or crc != expected or (length == 0 and left):
-                raise SnapshotError(f"{path}, offset {offset}: damaged")
-            if length == 0:
-                return
+        frames = Frames(file, path, google_crc32c.value(MAGIC))
+        while chunk := frames.next():
             yield chunk
+        if frames.left:
+            raise SnapshotError(f"{path}, offset {file.tell()}: damaged")
 
 
 def identify(path: Path, slot: Slot) -> Identification:

@@ -188,6 +188,14 @@ class Wal:
             self._fd = -1
 
 
+def identity_in(directory: Path) -> Identity | None:
+    """Return whose log is in `directory`, None when it holds none.  Raises Corrupt, OSError."""
+    for path in sorted(directory.glob("*.wal")):
+        with path.open("rb") as file:
+            return read_header(path, file.read(FIRST), path.stat().st_size).identity
+    return None
+
+
 def sync_directory(directory: Path) -> None:
     """Make what was created, renamed and removed in `directory` durable."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

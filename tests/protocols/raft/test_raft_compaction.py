@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from raft_world import World
 
+from comitia.kernel import Compact
 from comitia.protocols.raft import Configuration, Entry
 from comitia.protocols.raft.messages import (
     AppendEntries,
@@ -54,6 +55,14 @@ def test_entries_behind_a_snapshot_are_kept_up_to_a_number_and_a_size() -> None:
         world.propose(1, "x" * 10)
     world.compact(1, 11)
     assert world.nodes[1].log.first == 9
+
+
+def test_no_entry_is_kept_behind_a_snapshot_that_did_not_come_about_by_them() -> None:
+    world = led(trailing_entries=100)
+    for value in range(10):
+        world.propose(1, str(value))
+    world.ask(1, Compact(8, trailing=False))
+    assert (world.nodes[1].log.first, world.nodes[1].snapshot_slot) == (8, 8)
 
 
 def test_a_kept_entry_spares_a_slow_follower_the_snapshot() -> None:

@@ -329,6 +329,14 @@ def test_a_replica_behind_the_log_is_given_a_checkpoint() -> None:
     assert world.applied[3] == [(3, b"<snapshot>"), (4, b"d")]
 
 
+def test_no_op_is_kept_behind_a_checkpoint_that_did_not_come_about_by_them() -> None:
+    world = VR(trailing_ops=100)
+    for value in "abcd":
+        world.propose(1, value)
+    world.ask(1, Compact(3, trailing=False))
+    assert (world.nodes[1].log.first, world.nodes[1].snapshot_slot) == (4, 3)
+
+
 def test_new_state_of_another_life_is_not_taken() -> None:
     world = VR()
     world.propose(1, "a")

@@ -24,7 +24,7 @@ class Compaction(State):
             return
         self.snapshot = Snapshot(slot, self.log[slot].term, self.configuration_at(slot))
         self.configurations = tuple(c for c in self.configurations if c[0] > slot)
-        self.log = self.log.cut_before(self.first_to_keep(slot))
+        self.log = self.log.cut_before(self.first_to_keep(slot) if request.trailing else slot)
 
     def first_to_keep(self, slot: int) -> int:
         """Keep some entries behind the snapshot: entries are cheaper to send than a snapshot."""

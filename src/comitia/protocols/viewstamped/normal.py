@@ -172,7 +172,8 @@ class NormalOperation(State):
         self.groups = self.groups[at:]
         self.checkpoint = Checkpoint(slot, self.groups[0])
         first, size = slot + 1, 0
-        while first > self.log.first and slot + 1 - first < self.options.trailing_ops:
+        most = self.options.trailing_ops if request.trailing else 0
+        while first > self.log.first and slot + 1 - first < most:
             size += len(self.log[first - 1].value)
             if size > self.options.trailing_bytes:
                 break
