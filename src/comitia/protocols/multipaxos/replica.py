@@ -181,7 +181,10 @@ class Learner(Acceptor):
                 known = (*known, configuration)
         self.snapshot = Snapshot(slot, in_force(known, slot + 1), self.window)
         self.decided = max(self.decided, slot)
-        self.collect()
+        if request.trailing:
+            self.collect()
+        else:  # nothing may be kept: as where a snapshot is installed
+            self.accepted = self.accepted.cut_before(slot + 1)
 
     def learn_collectable(self, slot: Slot) -> None:
         """A majority has performed everything up to `slot`."""
