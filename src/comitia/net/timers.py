@@ -14,20 +14,22 @@ class Timers:
         self._loop = asyncio.get_running_loop()
         self._on_due = on_due
         self._due: dict[str, float] = {}
-        self._handles: dict[str, asyncio.TimerHandle] = {}
+        # By name: when the loop will wake it, and the loop's handle.  The handle itself may not
+        # know: uvloop gives a plain one, without `when`, for a moment less than 1 ms away.
+        self._handles: dict[str, tuple[float, asyncio.Handle]] = {}
         self._uniform = random.Random().uniform
 
     def set(self, name: str, after_ms: tuple[int, int]) -> None:
         """(Re)arm `name` to fire at a random moment within `after_ms`."""
         due = self._loop.time() + self._uniform(*after_ms) / 1000
         self._due[name] = due
-        handle = self._handles.get(name)
+        known = self._handles.get(name)
         # A handle that wakes too early finds the later moment and sleeps on; one that would wake
         # too late is replaced.
-        if handle is None or handle.when() > due:
-            if handle is not None:
-                handle.cancel()
-            self._handles[name] = self._loop.call_at(due, self._wake, name)
+        if known is None or known[0] > due:
+            if known is not None:
+                known[1].cancel()
+            self._handles[name] = due, self._loop.call_at(due, self._wake, name)
 
     def cancel(self, name: str) -> None:
         """Disarm `name`, if it is armed."""
@@ -39,7 +41,7 @@ class Timers:
         if due is None:
             return
         if due > self._loop.time():
-            self._handles[name] = self._loop.call_at(due, self._wake, name)
+            self._handles[name] = due, self._loop.call_at(due, self._wake, name)
         else:
             self._on_due(name)
 
@@ -54,6 +56,6 @@ class Timers:
     def close(self) -> None:
         """Disarm everything."""
         self._due.clear()
-        for handle in self._handles.values():
+        for _, handle in self._handles.values():
             handle.cancel()
         self._handles.clear()

@@ -22,7 +22,7 @@ class Voice(Out):
         self.story.flying.append((self.id, to, message))
 
     def set_timer(self, timer: str, after: tuple[int, int]) -> None:
-        self.story.timers[self.id, timer] = None
+        self.story.timers[self.id, timer] = after
 
     def cancel_timer(self, timer: str) -> None:
         self.story.timers.pop((self.id, timer), None)
@@ -42,7 +42,7 @@ class Story:
     ) -> None:
         self.flying: list[tuple[NodeId, NodeId, Message]] = []
         self.held: list[tuple[NodeId, NodeId, Message]] = []
-        self.timers: dict[tuple[NodeId, str], None] = {}
+        self.timers: dict[tuple[NodeId, str], tuple[int, int]] = {}
         self.answers: dict[Request, object] = {}
         self.refusals: dict[Request, str] = {}
         self.down: set[NodeId] = set()

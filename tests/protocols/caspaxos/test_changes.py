@@ -5,7 +5,7 @@ from __future__ import annotations
 from caspaxos_mutants import AppliesAChangeTwice
 from caspaxos_story import Story
 
-from comitia.protocols.caspaxos.messages import Accept, Accepted, Prepare
+from comitia.protocols.caspaxos.messages import Accept, Accepted, Prepare, Promised
 
 
 def test_a_change_is_seen_by_every_member() -> None:
@@ -74,3 +74,40 @@ def test_one_member_down_disturbs_nobody_who_asks_the_others() -> None:
         asked = [story.change(id, b"+1") for id in (1,)]
         story.run()  # no timer needs to fire
         assert story.answers[asked[0]] == b"%d" % number
+
+
+def test_who_is_refused_does_not_wait_for_a_dead_member_before_it_tries_again() -> None:
+    story = Story((1, 2, 3))
+    story.down = {3}
+    asked = [story.change(id, b"+1") for id in (1, 2)]
+    own = lambda src, to, message: src != to or isinstance(message, Promised)  # noqa: E731
+    story.run(own)  # each has promised its own ballot
+    story.release(lambda src, to, message: src == 1 and isinstance(message, Prepare))
+    story.run(lambda src, to, message: src == 1 and isinstance(message, Promised))
+    node = story.nodes[1]
+    assert node.operations[b"k"].refusals == {2}, "with 1 and 3 a quorum is left to hope for"
+    assert story.timers[1, "retry k"][1] <= node.backoff_ms[1] < node.retry_ms[0]
+    story.release()
+    story.settle(rounds=4)
+    assert sorted(story.answers[each] for each in asked) == [b"1", b"2"]
+
+
+def test_who_goes_on_in_one_round_trip_starves_nobody() -> None:
+    story = Story((1, 2, 3))
+    story.down = {3}
+    story.change(1, b"+1")
+    story.run()
+    slower = story.change(2, b"+1")
+    tries = 0
+    while slower not in story.answers:
+        tries += 1
+        assert tries < 5, "2 is always a little too late"
+        late = lambda src, to, message: src == 2 and isinstance(message, Prepare)  # noqa: E731
+        story.run(late)
+        for _ in range(8):  # meanwhile 1 changes the value again and again
+            story.change(1, b"+1")
+            story.run(late)
+        story.release()
+        story.run()
+        if (2, "retry k") in story.timers:
+            story.ring(2, "retry k")

@@ -43,7 +43,7 @@ def changing(
             **{i: partial(acceptor, i) for i in system},
             **{
                 first + i: partial(
-                    proposer, first + i, system, register, one_round_trip=one_round_trip
+                    proposer, first + i, system, register, one_round_trip=one_round_trip, leap=0
                 )
                 for i in range(len(commands))
             },

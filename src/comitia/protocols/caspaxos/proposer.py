@@ -45,6 +45,9 @@ from comitia.quorums import QuorumSystem
 
 CONFIGURATION_KEY = b""
 """The register in which the members agree on the next configuration."""
+LEAP = 16
+"""Rounds that a proposer skips before a further try of the same changes, times the tries so far."""
+BACKOFF_DOUBLINGS = 6
 
 
 class Cached(Record):
@@ -73,6 +76,7 @@ class Proposer(Node):
         one_round_trip: bool = True,
         cache_limit: int = 10_000,
         queue_limit: int = 1_000,
+        leap: int = LEAP,
     ) -> None:
         super().__init__(id)
         self.initial, self.transition = system, transition
@@ -82,6 +86,7 @@ class Proposer(Node):
             cache_limit,
             queue_limit,
         )
+        self.leap = leap
         self.round = 0  # the counter of ballots; never used twice, also after a restart
         self.age = 0  # grows with every deletion that this proposer is told of
         self.configuration = None
@@ -138,8 +143,12 @@ class Proposer(Node):
             self.accept(key, operation, cached.accepted, cached.state, out)
 
     def prepare(self, key: Key, operation: Operation, out: Out) -> None:
-        """Phase 1, in a ballot never used before."""
-        self.round += 1
+        """Phase 1, in a ballot never used before.
+
+        Who goes on in one round trip has the next ballot promised before anybody hears of this
+        one: just above it, a rival would come too late every time.  So each further try leaps.
+        """
+        self.round += 1 + self.leap * operation.tries
         ballot = Ballot(self.round, self.id)
         operation = replace(
             operation,
@@ -281,7 +290,12 @@ class Proposer(Node):
         """An empty state was written under `key`; see the collector."""
 
     def on_conflict(self, src: NodeId, key: Key, operation: Operation, out: Out) -> None:
-        """Count a refusal; try again, a little later, when no quorum is left to hope for."""
+        """Count a refusal, and try again a little later, unless a quorum answers before that.
+
+        One refusal already means that somebody else is ahead.  Who has not answered yet may be
+        dead: with one of three members gone, two proposers that refused each other would both
+        wait for it until `retry_ms` were over, and nobody would be served meanwhile.
+        """
         operation = replace(operation, refusals=operation.refusals | {src})
         left = set(self.system) - operation.refusals
         if operation.phase == PREPARING:
@@ -290,9 +304,9 @@ class Proposer(Node):
             hope = self.system.is_write_quorum(left)
         if not hope:
             operation = replace(operation, phase=WAITING)
-            low, high = self.backoff_ms
-            longer = min(operation.tries, 8)
-            out.set_timer(_timer(key), after=(low, high * longer))
+        low, high = self.backoff_ms
+        longer = 1 << min(max(operation.tries - 1, 0), BACKOFF_DOUBLINGS)
+        out.set_timer(_timer(key), after=(low, high * longer))
         self.operations = self.operations.set(key, operation)
 
     def restart_rounds(self, out: Out) -> None:
