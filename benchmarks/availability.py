@@ -36,7 +36,7 @@ import hiredis
 from cut_links import Relay
 
 from comitia import protocols
-from comitia.cli._nodes import status_of
+from comitia.net.remote import status_of
 from comitia.wire.resp import bulk_command
 
 ROOT = Path(__file__).parents[1]

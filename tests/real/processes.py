@@ -28,6 +28,8 @@ class Cluster:
 
     def __init__(self, directory: Path, size: int = 3, reads: str = "lease") -> None:
         self.directory, self.ids, self.reads = directory, list(range(1, size + 1)), reads
+        self.founders = list(self.ids)
+        """The members that every node is told of; one that is not among them waits to be added."""
         ports = free_ports(3 * size)
         self.redis = dict(zip(self.ids, ports[:size], strict=True))
         self.peer = dict(zip(self.ids, ports[size : 2 * size], strict=True))
@@ -39,7 +41,7 @@ class Cluster:
     def start(self, id: int, more: str = "") -> None:
         data = self.directory / f"n{id}"
         data.mkdir(parents=True, exist_ok=True)
-        members = ",".join(f"{i}=127.0.0.1:{port}" for i, port in self.peer.items())
+        members = ",".join(f"{i}=127.0.0.1:{self.peer[i]}" for i in self.founders)
         flags = f"--node {id} --data {data} --members {members} --reads {self.reads}"
         flags += f" --redis 127.0.0.1:{self.redis[id]} --peer 127.0.0.1:{self.peer[id]}"
         flags += f" --http 127.0.0.1:{self.http[id]} {more}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,14 +13,14 @@ from signal import SIGKILL
 
 import pytest
 import redis
-from processes import Cluster, wait
+from processes import ROOT, Cluster, wait
 
 
 class Leaderless(Cluster):
     """Processes of a protocol without a leader."""
 
-    def __init__(self, directory: Path, protocol: str) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path, protocol: str, size: int = 3) -> None:
+        super().__init__(directory, size)
         self.protocol = protocol
 
     def start(self, id: int) -> None:
@@ -42,6 +45,56 @@ def any_cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lead
 @pytest.fixture
 def caspaxos(tmp_path: Path) -> Iterator[Leaderless]:
     yield from running(tmp_path, "caspaxos")
+
+
+class Counters:
+    """A client of each member increments a counter, and goes elsewhere when it is not served."""
+
+    def __init__(self, cluster: Leaderless) -> None:
+        self.cluster, self.stopping = cluster, threading.Event()
+        self.acknowledged = self.unknown = 0
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.increment, args=(id,)) for id in cluster.ids]
+
+    def increment(self, id: int) -> None:
+        served = unknown = 0
+        while not self.stopping.is_set():
+            try:
+                self.cluster.client(id).incr("counter")
+                served += 1
+            except redis.ResponseError as error:
+                unknown += "not executed" not in str(error)
+                time.sleep(0.02)
+            except redis.RedisError:
+                unknown += 1
+                id = id % len(self.cluster.ids) + 1
+                time.sleep(0.02)
+        with self.lock:
+            self.acknowledged, self.unknown = self.acknowledged + served, self.unknown + unknown
+
+    def __enter__(self) -> Counters:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def operate(cluster: Leaderless, *words: str, code: int = 0) -> str:
+    """Run `comitia members` as an operator does, asking any node."""
+    command = [sys.executable, "-m", "comitia", "members", *words]
+    done = subprocess.run(
+        [*command, "--node", f"127.0.0.1:{cluster.http[3]}"],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def running(directory: Path, protocol: str) -> Iterator[Leaderless]:
@@ -156,3 +209,44 @@ def test_a_pipeline_is_answered_in_order(any_cluster: Leaderless) -> None:
         pipe.set("p", str(number)).get("p")
     answers = pipe.execute()
     assert answers[1::2] == [b"%d" % number for number in range(100)]
+
+
+@pytest.mark.slow
+def test_members_come_and_go_by_command_under_load_and_every_increment_counts_once(
+    tmp_path: Path,
+) -> None:
+    cluster = Leaderless(tmp_path, "caspaxos", size=5)
+    cluster.founders = [1, 2, 3]
+    cluster.start_all()
+    try:
+        cluster.settle()
+        for number in range(40):
+            cluster.client(1).set(f"key {number}", f"value {number}")
+        with Counters(cluster) as counters:
+            for id in (4, 5):  # 3 to 4 to 5
+                address = f"127.0.0.1:{cluster.peer[id]}"
+                assert f"n{id} is a voter" in operate(
+                    cluster, "add", f"n{id}", "--address", address
+                )
+            assert len(operate(cluster, "list").splitlines()) == 5
+            for id in (1, 2):  # and 5 to 4 to 3: none of the founders but one is left
+                assert "no member any more" in operate(cluster, "remove", f"n{id}", "--yes")
+                cluster.signal(id, SIGKILL)
+            assert "is a member already" in operate(cluster, "add", "n4", code=1)
+            assert "is no learner" in operate(cluster, "promote", "n4", code=1)
+            address = f"127.0.0.1:{cluster.peer[1]}"
+            words = ("add", "n1", "--address", address, "--learner")
+            assert "has no learners" in operate(cluster, *words, code=1)
+            time.sleep(0.5)
+        count = int(cluster.client(4).get("counter"))
+        assert counters.acknowledged > 0
+        assert counters.acknowledged <= count <= counters.acknowledged + counters.unknown
+        for number in range(40):
+            assert cluster.client(5).get(f"key {number}") == b"value %d" % number
+        voters = {cluster.status(id).voters for id in (3, 4, 5)}
+        assert voters == {(3, 4, 5)}
+    except BaseException:
+        print(cluster.logs())
+        raise
+    finally:
+        cluster.stop()

@@ -67,13 +67,18 @@ def leader_of(nodes: tuple[str, ...]) -> tuple[Status, str]:
     return chief, at
 
 
-def chief_of(nodes: tuple[str, ...]) -> tuple[Status, str]:
-    """Return whom to ask for changes: the leader or, where nobody leads, any member.
+def chief_of(nodes: tuple[str, ...], leaving: int = 0) -> tuple[Status, str]:
+    """Return whom to ask for changes: the leader or, where nobody leads, a member that stays when
+    `leaving` goes.
 
     Raises Unreachable.
     """
     found, failed, where = statuses(nodes)
-    leading = [s for s in found.values() if s.leader == s.node or not s.led]
+    leading = [
+        status
+        for id, status in found.items()
+        if status.leader == id or (not status.led and id in status.voters and id != leaving)
+    ]
     if not leading:
         raise Unreachable(
             f"no leader answers ({_names(found)} {'does' if len(found) == 1 else 'do'}, "

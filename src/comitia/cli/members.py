@@ -79,7 +79,7 @@ def promote(node: str, nodes: tuple[str, ...]) -> None:
 def remove(node: str, yes: bool, nodes: tuple[str, ...]) -> None:
     """Take NODE out of the cluster; its data stay where they are."""
     id = number(node)
-    chief, at = chief_of(nodes)
+    chief, at = chief_of(nodes, leaving=id)
     voters, learners = set(chief.voters) - {id}, set(chief.learners) - {id}
     if id not in (*chief.voters, *chief.learners):
         raise click.ClickException(f"n{id} is no member")
