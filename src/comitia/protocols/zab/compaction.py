@@ -1,0 +1,31 @@
+"""Snapshots: the history behind one may go."""
+
+from __future__ import annotations
+
+from comitia.kernel import Compact, Out, Slot
+from comitia.protocols.zab.handover import HandOver
+from comitia.protocols.zab.messages import Snapshot
+
+
+class Compaction(HandOver):
+    """What happens to the history's beginning."""
+
+    def on_compact(self, request: Compact, out: Out) -> None:
+        """The machine's state after `slot` is on disk: it stands for the history up to there."""
+        slot = request.slot
+        if not self.snapshot.slot < slot <= self.committed:
+            return
+        self.snapshot = Snapshot(slot, self.history[slot].zxid, self.configuration_at(slot))
+        self.configurations = tuple(c for c in self.configurations if c[0] > slot)
+        self.history = self.history.cut_before(self.first_to_keep(slot))
+
+    def first_to_keep(self, slot: Slot) -> Slot:
+        """Transactions are cheaper to send than a snapshot: keep some for who is a little late."""
+        history, options = self.history, self.options
+        first, size = slot, len(history[slot].value)
+        while first > history.first and slot - first < options.trailing_txns:
+            size += len(history[first - 1].value)
+            if size > options.trailing_bytes:
+                break
+            first -= 1
+        return first
