@@ -199,14 +199,14 @@ class Broadcast(Synchronisation):
             learner = self.learners.get(peer)
             if learner is None or not (learner.next or learner.needs_snapshot):
                 out.send(peer, NewEpoch(self.epoch))
-            elif learner.acked < 0:
+            elif learner.needs_snapshot and peer in self.active:
+                out.send_snapshot(peer, Snap(self.epoch, self.snapshot))  # goes on where it was
+            if learner is not None and learner.acked < 0:
                 self.repeat_synchronisation(peer, learner, out)
 
     def repeat_synchronisation(self, peer: NodeId, learner: Learner, out: Out) -> None:
-        if learner.needs_snapshot:
-            if peer in self.active:  # it is there; what is under way goes on, not begins anew
-                out.send_snapshot(peer, Snap(self.epoch, self.snapshot))
-        elif learner.told:
+        """Who has not taken over the history yet is not in any round of pings."""
+        if learner.told:
             self.send_new_leader(peer, learner.next - 1, out)
         self.learners = self.learners.set(peer, replace(learner, complained=False))
         out.send(peer, self.ping_of(learner))
