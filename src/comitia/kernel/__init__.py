@@ -8,7 +8,7 @@ from comitia.kernel.model import Model, Network, Symmetry
 from comitia.kernel.node import Micros, Node, NodeId, Out, Slot, Timer
 from comitia.kernel.promise import Broken, Promise
 from comitia.kernel.protocol import Protocol
-from comitia.kernel.replica import Replica
+from comitia.kernel.replica import DeliveriesAgree, ReadsAreCurrent, Replica
 from comitia.kernel.request import Compact, Propose, Read, Reconfigure, Request, Transfer
 from comitia.kernel.table import Table
 from comitia.kernel.view import View
@@ -20,6 +20,7 @@ __all__ = [
     "Codec",
     "Compact",
     "DecodeError",
+    "DeliveriesAgree",
     "Log",
     "Message",
     "Micros",
@@ -32,6 +33,7 @@ __all__ = [
     "Propose",
     "Protocol",
     "Read",
+    "ReadsAreCurrent",
     "Reconfigure",
     "Record",
     "Replica",

@@ -6,7 +6,14 @@ A replica serves `Propose` (on its leader), `Read` (on any member), `Compact`, `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
+from immutables import Map
+
 from comitia.kernel.node import Node, NodeId, Slot
+from comitia.kernel.promise import Broken, Promise
+from comitia.kernel.request import Read, Request
 
 
 class Replica(Node):
@@ -21,3 +28,70 @@ class Replica(Node):
     def snapshot_slot(self) -> Slot:
         """The slot of the snapshot that this node's log starts from; 0 when it starts empty."""
         raise NotImplementedError
+
+
+class DeliveriesAgree(Promise):
+    """No two replicas ever deliver different values at one slot; each delivers all, in order.
+
+    The promise that all replicated logs share, whatever its name is in their papers.  A subclass
+    watches the attribute that `snapshot_slot` comes from.
+    """
+
+    def __init__(self) -> None:
+        self.values: Map[Slot, bytes] = Map()
+        self.delivered: Map[NodeId, Slot] = Map()
+        self.installed: Map[NodeId, tuple[Slot, ...]] = Map()
+        """Snapshots that a replica took over ahead of what it has delivered.  What it says waits
+        for its disk, so a second one may come before the first delivery after the first."""
+
+    def on_step(self, node: Replica, nodes: Mapping[NodeId, Replica]) -> None:
+        slot, installed = node.snapshot_slot, self.installed.get(node.id, ())
+        if slot > self.delivered.get(node.id, 0) and slot not in installed:
+            self.installed = self.installed.set(node.id, (*installed, slot))
+
+    def on_restart(self, node: Node) -> None:
+        assert isinstance(node, Replica)
+        self.delivered = self.delivered.set(node.id, node.snapshot_slot)
+        self.installed = self.installed.set(node.id, ())
+
+    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
+        delivered, installed = self.delivered.get(node, 0), self.installed.get(node, ())
+        if slot != delivered + 1 and slot - 1 not in installed:
+            raise Broken(f"n{node} delivered {slot} after {delivered}, its snapshots: {installed}")
+        self.delivered = self.delivered.set(node, slot)
+        if installed:
+            self.installed = self.installed.set(node, tuple(i for i in installed if i > slot))
+        known = self.values.get(slot)
+        if known is None:
+            self.values = self.values.set(slot, value)
+        elif known != value:
+            raise Broken(f"n{node} delivered {value!r} at {slot}, another {known!r}")
+
+
+class ReadsAreCurrent(Promise):
+    """Nobody answers a read out of the past: not under a lease that another leader has outlived,
+    not by a round that ended before the read began.
+
+    The slot of the answer covers everything that anybody had delivered when the read was asked.
+    """
+
+    watch: ClassVar[tuple[str, ...]] = ("id",)  # never rebound: not to be told of steps
+
+    def __init__(self) -> None:
+        self.delivered: Slot = 0
+        self.asked: Map[tuple[NodeId, int], Slot] = Map()
+
+    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
+        if slot > self.delivered:
+            self.delivered = slot
+
+    def on_request(self, node: NodeId, request: Request) -> None:
+        if isinstance(request, Read):
+            self.asked = self.asked.set((node, request.token), self.delivered)
+
+    def on_answer(self, node: NodeId, request: Request, result: object) -> None:
+        if isinstance(request, Read) and (node, request.token) in self.asked:
+            due = self.asked[node, request.token]
+            self.asked = self.asked.delete((node, request.token))
+            if not isinstance(result, int) or result < due:
+                raise Broken(f"n{node} serves a read at {result}; {due} was known before it began")

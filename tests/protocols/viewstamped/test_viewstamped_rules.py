@@ -14,10 +14,12 @@ from comitia.protocols.viewstamped.messages import (
     AskToLeave,
     Commit,
     CommitOk,
+    CommittedState,
     DoViewChange,
     GetState,
     InstallCheckpoint,
     NewState,
+    Op,
     Prepare,
     PrepareOk,
     RecoveryResponse,
@@ -343,6 +345,29 @@ def test_new_state_of_another_life_is_not_taken() -> None:
     world.deliver((2, 3, NewState(View(0, 0), 7, (), 7)))
     assert world.values(3) == ["a"]
     assert world.nodes[3].op_number == 1
+
+
+def test_new_state_of_a_replica_that_knows_less_to_be_committed_commits_nothing() -> None:
+    """Found by the simulator, seed 2358: all but the last op were taken for committed."""
+    world = VR()
+    world.propose(1, "a")
+    more = (Op(b"b"), Op(b"c"), Op(b"d"))
+    world.deliver((1, 3, NewState(View(0, 0), 1, more, 0)))
+    assert world.nodes[3].op_number == 4
+    assert world.values(3) == ["a"]
+
+
+def test_a_start_view_that_ends_before_what_is_committed_came_too_late() -> None:
+    """Found by the simulator, seed 3461: an assertion fell."""
+    world = VR()
+    world.deliver((2, 3, Prepare(View(0, 1), 3, (), 0)))
+    committed = (Op(b"a"), Op(b"b"))
+    world.deliver((2, 3, CommittedState(View(0, 1), 0, committed)))
+    world.lose()
+    world.deliver((2, 3, StartView(View(0, 1), 0, committed[:1], 0)))
+    assert world.values(3) == ["a", "b"]
+    assert world.nodes[3].status == "state-transfer"
+    assert world.nodes[3].asked
 
 
 # Section 4.3: recovery.

@@ -15,12 +15,13 @@ from comitia.kernel import (
     ZERO,
     Ballot,
     Broken,
+    DeliveriesAgree,
     Log,
     Node,
     NodeId,
     Promise,
     Propose,
-    Read,
+    ReadsAreCurrent,
     Request,
     Slot,
 )
@@ -162,32 +163,10 @@ class ChosenStays(Acceptances):
             raise Broken(f"{decided} is decided, and n{node.id} holds {other}")
 
 
-class PerformedAgree(Promise):
+class PerformedAgree(DeliveriesAgree):
     """R1 and R2: no two replicas perform different values at a slot, each performs all in order."""
 
     watch: ClassVar[tuple[str, ...]] = ("snapshot",)
-
-    def __init__(self) -> None:
-        self.values: Map[Slot, bytes] = Map()
-        self.performed: Map[NodeId, Slot] = Map()
-        self.snapshots: Map[NodeId, Slot] = Map()
-
-    def on_restart(self, node: Any) -> None:
-        self.performed = self.performed.set(node.id, node.snapshot.slot)
-
-    def on_step(self, node: MultiPaxos, nodes: Nodes) -> None:
-        self.snapshots = self.snapshots.set(node.id, node.snapshot.slot)
-
-    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        before, snapshot = self.performed.get(node, 0), self.snapshots.get(node, 0)
-        if slot != before + 1 and not before < snapshot == slot - 1:
-            raise Broken(f"n{node} performs {slot} after {before}, its snapshot being {snapshot}")
-        self.performed = self.performed.set(node, slot)
-        known = self.values.get(slot)
-        if known is None:
-            self.values = self.values.set(slot, value)
-        elif known != value:
-            raise Broken(f"n{node} performs {value!r} at {slot}, another {known!r}")
 
 
 class ConfigurationsAgree(Promise):
@@ -224,31 +203,8 @@ class NothingInvented(Promise):
             raise Broken(f"n{node} performs {value!r} at {slot}, which nobody proposed")
 
 
-class LeasesExclude(Promise):
-    """Paxos Made Live, section 5.2: the slot of a read's answer covers everything that anybody had
-    performed when the read was asked, so two leaders never both serve reads.
-    """
-
-    watch: ClassVar[tuple[str, ...]] = ("snapshot",)  # never to be told of other steps
-
-    def __init__(self) -> None:
-        self.performed: Slot = 0
-        self.due: Map[tuple[NodeId, int], Slot] = Map()
-
-    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        if slot > self.performed:
-            self.performed = slot
-
-    def on_request(self, node: NodeId, request: Request) -> None:
-        if isinstance(request, Read):
-            self.due = self.due.set((node, request.token), self.performed)
-
-    def on_answer(self, node: NodeId, request: Request, result: object) -> None:
-        if isinstance(request, Read) and (node, request.token) in self.due:
-            due = self.due[node, request.token]
-            self.due = self.due.delete((node, request.token))
-            if not isinstance(result, int) or result < due:
-                raise Broken(f"n{node} serves a read at {result}; {due} was performed before")
+class LeasesExclude(ReadsAreCurrent):
+    """Paxos Made Live, section 5.2: two leaders never both serve reads."""
 
 
 PROMISES: tuple[Callable[[], Promise], ...] = (

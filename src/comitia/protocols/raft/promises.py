@@ -11,7 +11,15 @@ from typing import ClassVar
 
 from immutables import Map
 
-from comitia.kernel import Broken, Log, Node, NodeId, Promise, Read, Request, Slot
+from comitia.kernel import (
+    Broken,
+    DeliveriesAgree,
+    Log,
+    Node,
+    NodeId,
+    Promise,
+    ReadsAreCurrent,
+)
 from comitia.protocols.raft.messages import Entry
 from comitia.protocols.raft.raft import Raft
 from comitia.protocols.raft.state import LEADER
@@ -175,40 +183,10 @@ class CommittedNeverLost(Committed):
             )
 
 
-class StateMachineSafety(Promise):
+class StateMachineSafety(DeliveriesAgree):
     """No two servers ever apply different values at one index; each applies all in order."""
 
     watch: ClassVar[tuple[str, ...]] = ("snapshot",)
-
-    def __init__(self) -> None:
-        self.values: Map[Slot, bytes] = Map()
-        self.applied: Map[NodeId, Slot] = Map()
-        self.installed: Map[NodeId, tuple[Slot, ...]] = Map()
-        """Snapshots that a server took over ahead of what it has delivered.  What it says waits for
-        its disk, so a second one may come before the first delivery after the first."""
-
-    def on_step(self, node: Raft, nodes: Nodes) -> None:
-        index, installed = node.snapshot.index, self.installed.get(node.id, ())
-        if index > self.applied.get(node.id, 0) and index not in installed:
-            self.installed = self.installed.set(node.id, (*installed, index))
-
-    def on_restart(self, node: Node) -> None:
-        assert isinstance(node, Raft)
-        self.applied = self.applied.set(node.id, node.snapshot.index)
-        self.installed = self.installed.set(node.id, ())
-
-    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        applied, installed = self.applied.get(node, 0), self.installed.get(node, ())
-        if slot != applied + 1 and slot - 1 not in installed:
-            raise Broken(f"n{node} delivered {slot} after {applied}, its snapshots: {installed}")
-        self.applied = self.applied.set(node, slot)
-        if installed:
-            self.installed = self.installed.set(node, tuple(i for i in installed if i > slot))
-        known = self.values.get(slot)
-        if known is None:
-            self.values = self.values.set(slot, value)
-        elif known != value:
-            raise Broken(f"n{node} applied {value!r} at {slot}, another {known!r}")
 
 
 class MonotoneTermsAndCommits(Promise):
@@ -236,35 +214,6 @@ class MonotoneTermsAndCommits(Promise):
         self.seen = self.seen.set(node.id, known)
 
 
-class LeaseExclusivity(Promise):
-    """Nobody answers a read out of the past: not under a lease that another leader has outlived,
-    not by a round that ended before the read began.
-
-    The slot of the answer covers everything that anybody had delivered when the read was asked.
-    """
-
-    def __init__(self) -> None:
-        self.delivered: Slot = 0
-        self.asked: Map[tuple[NodeId, int], Slot] = Map()
-
-    watch: ClassVar[tuple[str, ...]] = ("snapshot",)  # never to be told of other steps
-
-    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        if slot > self.delivered:
-            self.delivered = slot
-
-    def on_request(self, node: NodeId, request: Request) -> None:
-        if isinstance(request, Read):
-            self.asked = self.asked.set((node, request.token), self.delivered)
-
-    def on_answer(self, node: NodeId, request: Request, result: object) -> None:
-        if isinstance(request, Read) and (node, request.token) in self.asked:
-            due = self.asked[node, request.token]
-            self.asked = self.asked.delete((node, request.token))
-            if not isinstance(result, int) or result < due:
-                raise Broken(f"n{node} serves a read at {result}; {due} was known before it began")
-
-
 PROMISES: tuple[Callable[[], Promise], ...] = (
     ElectionSafety,
     LeaderAppendOnly,
@@ -273,5 +222,5 @@ PROMISES: tuple[Callable[[], Promise], ...] = (
     CommittedNeverLost,
     StateMachineSafety,
     MonotoneTermsAndCommits,
-    LeaseExclusivity,
+    ReadsAreCurrent,
 )

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from immutables import Map
 
-from comitia.kernel import Broken, Log, Node, NodeId, Promise, Slot
+from comitia.kernel import Broken, DeliveriesAgree, Log, NodeId, Promise, ReadsAreCurrent
 from comitia.protocols.viewstamped.messages import Op, View
 from comitia.protocols.viewstamped.state import NORMAL
 
@@ -52,41 +52,10 @@ class OnePrimary(Promise):
         self.primaries = self.primaries.set(node.view, node.id)
 
 
-class ExecutedAgree(Promise):
+class ExecutedAgree(DeliveriesAgree):
     """Section 8.1: no two replicas execute different ops at one op-number, nor out of order."""
 
     watch: ClassVar = ("checkpoint",)
-
-    def __init__(self) -> None:
-        self.ops: Log[bytes] = Log()
-        self.last: Map[NodeId, Slot] = Map()
-        self.taken: Map[NodeId, tuple[Slot, ...]] = Map()
-        """Checkpoints that a replica took over ahead of what it has executed.  What it says waits
-        for its disk, so a second one may come before the first execution after the first."""
-
-    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        if slot <= self.ops.last:
-            if self.ops[slot] != value:
-                raise Broken(f"n{node} executes {value!r} at {slot}, another {self.ops[slot]!r}")
-        elif slot == self.ops.last + 1:
-            self.ops = self.ops.append((value,))
-        else:
-            raise Broken(f"n{node} executes {slot}, nobody has executed {self.ops.last + 1}")
-        before, taken = self.last.get(node), self.taken.get(node, ())
-        if before is not None and slot != before + 1 and slot - 1 not in taken:
-            raise Broken(f"n{node} executes {slot} after {before}, its checkpoints: {taken}")
-        self.last = self.last.set(node, slot)
-        if taken:
-            self.taken = self.taken.set(node, tuple(op for op in taken if op > slot))
-
-    def on_restart(self, node: Node) -> None:
-        self.last = self.last.delete(node.id) if node.id in self.last else self.last
-        self.taken = self.taken.set(node.id, ())
-
-    def on_step(self, node: Any, nodes: Mapping[NodeId, Any]) -> None:
-        op_number, taken = node.checkpoint.op_number, self.taken.get(node.id, ())
-        if op_number > self.last.get(node.id, 0) and op_number not in taken:
-            self.taken = self.taken.set(node.id, (*taken, op_number))
 
 
 class CommittedSurvive(Promise):
@@ -127,4 +96,11 @@ class LogsOfAViewAgree(Promise):
                     raise Broken(f"n{node.id} and n{other.id} differ at {slot} of {node.view}")
 
 
-PROMISES = (ViewsNeverGoBack, OnePrimary, ExecutedAgree, CommittedSurvive, LogsOfAViewAgree)
+PROMISES = (
+    ViewsNeverGoBack,
+    OnePrimary,
+    ExecutedAgree,
+    CommittedSurvive,
+    LogsOfAViewAgree,
+    ReadsAreCurrent,
+)

@@ -112,7 +112,9 @@ class StateTransfer(ViewChange):
         """The whole log of a view; now what differs is replaced."""
         if self.status == RECOVERING and not self.may_take_state(message.view):
             return
-        self.take_committed(message.base, message.ops[: message.commit_number - message.base], out)
+        # The sender may know less to be committed than this replica does, which is at `base`.
+        committed = max(message.commit_number - message.base, 0)
+        self.take_committed(message.base, message.ops[:committed], out)
         self.after_answer(out)
         end = message.base + len(message.ops)
         if (

@@ -159,7 +159,9 @@ class ViewChange(NormalOperation):
             return
         if message.view == self.view and self.status == NORMAL:
             out.send(src, PrepareOk(self.view, self.op_number))
-        elif message.base > self.commit_number:
+        elif not message.base <= self.commit_number <= message.base + len(message.ops):
+            # It leaves out what this replica lacks; or it was under way for long, and ends before
+            # what this replica has since heard to be committed.
             self.transfer_to(message.view, src, out)
         else:
             self.follow(message.view, message.base, message.ops, src, out)
