@@ -24,7 +24,7 @@ from comitia.sim.run import Settings
 from comitia.sim.story import record
 
 HEADER, EVENTS = record(
-    FORGETFUL, 0, Settings(faults=parse_faults("all,-minority,-rot,-membership"))
+    FORGETFUL, 0, Settings(faults=parse_faults("all,-minority,-rot,-misdirected,-membership"))
 )
 
 

@@ -33,6 +33,9 @@ class Protocol:
     view: Callable[[Any], View]
     stress: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Values of options under which rare paths are common; a simulator draws among them."""
+    alike: tuple[str, ...] = ()
+    """Options of `stress` that all members must share for ever; in the others they may differ, as
+    they do while an operator changes one and restarts the members one by one."""
     ask: Callable[[int, str, str, bytes], Request] | None = None
     """For protocols without a log: ask(token, verb, key, value) makes a client's request.
 

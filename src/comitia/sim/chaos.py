@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from comitia.kernel import NodeId, Reconfigure, Transfer
 from comitia.sim.dice import ALWAYS, Dice
-from comitia.sim.disk import reread, rots
+from comitia.sim.disk import misdirects, reread, rots
 from comitia.sim.events import CHAOS, SAVED
 from comitia.sim.host import Host
 
@@ -30,22 +31,36 @@ STRIKES = (
     "membership",
     "transfer",
     "amnesia",
+    "upgrade",
 )
 
-RARER = {"blackout": 4, "membership": 2, "transfer": 2, "rot": 4, "amnesia": 2}
+DAMAGES = {"rot": rots, "misdirected": misdirects}
+"""What may have become of a record when it is read back after a crash."""
+
+RARER = {"blackout": 4, "membership": 2, "transfer": 2, "amnesia": 2, "upgrade": 4}
 """So many times rarer than the others."""
 
 
 class Chaos:
     """What goes wrong, and when."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, rolling: Mapping[str, Sequence[Any]]) -> None:
         self.sim, self.plan = simulation, simulation.plan
         self.dice = Dice(simulation.seed, "chaos")
         self.on = set(self.plan.faults)
         self.rotten: set[NodeId] = set()
         """Hosts that found a damaged record and will not start again."""
         self.cuts = 0
+        self.pairs: set[tuple[NodeId, NodeId]] = set()
+        """The links that are cut."""
+
+        self.rolling = rolling
+        self.wires = dict.fromkeys(simulation.hosts, 0)
+        """Which version of the wire's format each host speaks."""
+        self.wire = 0
+        self.options: dict[str, Any] = {}
+        self.outdated: list[NodeId] = []
+        """Whose turn in the upgrade under way is still to come."""
 
     def begin(self) -> None:
         """The cluster has started: set what is constant in a run, and the first strikes."""
@@ -58,6 +73,8 @@ class Chaos:
             for host in sim.hosts.values():
                 host.offset += dice.between(0, 1_000_000 * sim.unit)
                 self.set_rate(host, 1024 + dice.between(-20, 20))
+                if dice.below(2):
+                    sim.at(self.lasting(), CHAOS, None, "swing", host)
         for name in STRIKES:
             if name in self.on:
                 self.again(name)
@@ -79,6 +96,11 @@ class Chaos:
             getattr(self, f"do_{name}")(target)
         elif self.sim.chaos_on and name == "cut":
             self.cut(target, 1 + self.dice.waiting(self.sim.unit * 100))
+        elif self.sim.chaos_on and name == "swing":
+            self.set_rate(target, 2048 - target.rate)  # as much too slow as it was too fast
+            self.sim.at(self.lasting(), CHAOS, None, "swing", target)
+        elif self.sim.chaos_on and name == "roll":
+            self.roll()
         elif self.sim.chaos_on:
             getattr(self, f"do_{name}")()
             self.again(name)
@@ -103,17 +125,26 @@ class Chaos:
     def cut(self, pairs: set[tuple[NodeId, NodeId]], lasts: int) -> None:
         """Cut exactly these links, for a while."""
         sim = self.sim
-        sim.blocked = bytearray(len(sim.blocked))
-        for src, to in pairs:
-            sim.blocked[src * sim.width + to] = 1
+        self.pairs = pairs
+        self.link()
         self.cuts += 1
         sim.note("partition", 0, ", ".join(f"n{src} to n{to}" for src, to in sorted(pairs)))
         sim.at(lasts, CHAOS, None, "mend", self.cuts)
 
+    def link(self) -> None:
+        """Block exactly what is cut and whom another version keeps from understanding."""
+        sim, wires = self.sim, self.wires
+        sim.blocked = bytearray(len(sim.blocked))
+        for src in wires:
+            for to in wires:
+                if (src, to) in self.pairs or wires[src] != wires[to]:
+                    sim.blocked[src * sim.width + to] = 1
+
     def do_mend(self, cut: int) -> None:
         if cut == self.cuts:
             self.sim.note("heal", 0, "every link works")
-            self.sim.blocked = bytearray(len(self.sim.blocked))
+            self.pairs = set()
+            self.link()
 
     def _halves(self) -> tuple[list[NodeId], list[NodeId]]:
         ids = list(self.sim.hosts)
@@ -154,7 +185,10 @@ class Chaos:
     # Processes.
 
     def do_crash(self) -> None:
-        if victim := self.victim():
+        writing, often = [host for host in self.up() if host.pending], self.dice.below(2)
+        if writing and often:
+            self.crash(self.dice.choose(writing))  # there it hurts as well
+        elif victim := self.victim():
             self.crash(victim)
 
     def do_blackout(self) -> None:
@@ -167,11 +201,13 @@ class Chaos:
         survive = dice.between(0, len(host.pending))
         if "torn" in self.on:
             reread(host, survive, dice)
-        sim.crash(host, survive)
-        if "rot" in self.on and self._may_rot(host) and dice.chance(ALWAYS // 8):
-            assert rots(host, dice), f"n{host.id} did not notice a damaged record"
+        damages = [damage for name, damage in DAMAGES.items() if name in self.on]
+        if damages and self._may_rot(host) and dice.chance(ALWAYS // 8):
+            noticed = dice.choose(damages)(host, survive, dice)
+            assert noticed, f"n{host.id} did not notice a damaged record"
             self.rotten.add(host.id)
-        else:
+        sim.crash(host, survive)
+        if host.id not in self.rotten:
             long = self.lasting() if dice.below(2) else 1 + dice.waiting(sim.unit * 30)
             sim.at(long, CHAOS, None, "restart", host)
 
@@ -237,6 +273,33 @@ class Chaos:
     def _leaders(self) -> list[Host]:
         return [host for host in self.up() if getattr(host.node, "leader", None) == host.id]
 
+    def do_upgrade(self) -> None:
+        """A new version: other options, and half of the time another wire format as well."""
+        if not self.outdated:
+            dice = self.dice
+            self.options = {name: dice.choose(values) for name, values in self.rolling.items()}
+            self.wire += dice.below(2)
+            ids, first = list(self.sim.hosts), dice.below(len(self.sim.hosts))
+            self.outdated = ids[first:] + ids[:first]
+            self.roll()
+
+    def roll(self) -> None:
+        """The next host stops, as it is told to, and comes back soon with the new version."""
+        if self.outdated:
+            host = self.sim.hosts[self.outdated.pop()]
+            self.install(host)
+            sim, dice = self.sim, self.dice
+            sim.at(1 + dice.waiting(sim.unit * 30), CHAOS, None, "restart", host)
+            sim.at(self.lasting(), CHAOS, None, "roll", None)
+
+    def install(self, host: Host) -> None:
+        """Stop `host` if it is up, and let it start with the new version."""
+        if host.node is not None:
+            self.sim.crash(host, len(host.pending))
+        self.sim.upgrade(host, self.options)
+        self.wires[host.id] = self.wire
+        self.link()
+
     def do_membership(self) -> None:
         if leaders := self._leaders():
             sim, ids = self.sim, list(self.sim.hosts)
@@ -261,7 +324,10 @@ class Chaos:
         sim = self.sim
         sim.chaos_on = False
         sim.note("heal", 0, "the faults are over")
-        sim.blocked = bytearray(len(sim.blocked))
+        for id in self.outdated:
+            self.install(sim.hosts[id])
+        self.pairs = set()
+        self.link()
         sim.loss = sim.duplicate = 0
         sim.slow = [1] * len(sim.slow)
         sim.clear_at = [min(at, sim.time) for at in sim.clear_at]

@@ -31,15 +31,17 @@ PROCESS: Final = {
     "blackout": "all processes die at once",
     "minority": "after everything else healed, fewer than half of the members stay dead",
     "pause": "a process stops for a while and then goes on as if nothing had been",
-    "clock": "clocks show different times and run at different speeds, within 4 %",
+    "clock": "clocks show different times, and run fast, slow, or both by turns, within 4 %",
     "jump": "a clock jumps forward",
     "batch": "a host gathers input for a while before it ends the turn",
+    "upgrade": "all members restart, one after the other, with other options and another version",
 }
 DISK: Final = {
     "sync": "writing to disk takes time",
     "slow_disk": "some writes take very long",
     "torn": "what is read back after a crash are the bytes, with a torn last record",
     "rot": "a bit of a record flips: the host must notice, and never starts again",
+    "misdirected": "a record lands on another's place: noticed as well, as the end of that host",
     "full": "a disk takes no writes for a while",
 }
 OPERATOR: Final = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ class Host(Out):
         "newest",
         "node",
         "offset",
+        "options",
         "parked",
         "pending",
         "rate",
@@ -61,6 +62,8 @@ class Host(Out):
 
     def __init__(self, world: World, id: NodeId, machine: Machine) -> None:
         self.world, self.id, self.machine = world, id, machine
+        self.options: Mapping[str, Any] = {}
+        """Options of the protocol in which this host differs from the others."""
         self.node: Node | None = None
         """None while the process is down."""
         self.incarnation = 0

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from comitia.history import Register, check, operations
 from comitia.history.operation import Event
 from comitia.kernel import NodeId, Slot
 from comitia.sim.workload import Op
@@ -94,3 +95,20 @@ class Ledger:
         """The client of `op` learnt that it failed (`fail`) or gave up (`info`)."""
         del self.open[op.client]
         self.history.append(Event(happened, op.client, op.f, None, op.key, time * 1000))
+
+    def judge(self) -> None:
+        """Let a checker that knows nothing of logs judge what clients saw.  Raises Violation."""
+        verdict = check(operations(self.history), Register(), expired=_Patience())
+        if verdict.ok is False:
+            raise Violation("Linearizability", str(verdict))
+
+
+class _Patience:
+    """Ends a search that takes too long; counted, not timed, so that a seed is a seed."""
+
+    def __init__(self, questions: int = 20) -> None:
+        self.left = questions
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0

@@ -50,6 +50,10 @@ class Replay(World):
                 return self.name(error)
             if sensible:
                 self.applied.append(self.input)
+        try:
+            self.ledger.judge()
+        except Violation as violation:
+            return violation
         return None
 
     def _apply(self, input: Input) -> bool:
@@ -57,10 +61,11 @@ class Replay(World):
         if input.host == 0 or name == "note":
             return self._apply_outside(name, input)
         host = self.hosts[input.host]
-        if name in ("start", "forget"):
-            if host.node is None:
-                getattr(self, name)(host)
-            return host.node is not None
+        if name in ("start", "forget", "upgrade"):
+            if host.node is not None:
+                return False
+            getattr(self, name)(host, *arguments)
+            return True
         if host.node is None:
             return False
         match name:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from comitia.history import Register, check, operations
-from comitia.kernel import Node, NodeId, Protocol
+from comitia.kernel import Node, NodeId, Protocol, View
 from comitia.sim.adversary import Adversary
 from comitia.sim.dice import Dice
 from comitia.sim.faults import ALL, OPERATOR, draw_plan
 from comitia.sim.ledger import Violation
+from comitia.sim.recovery import recover
 from comitia.sim.simulation import Simulation
 from comitia.sim.workload import Registers, Requests, Workload
 
@@ -107,22 +107,28 @@ def build(
     drawn = {name: dice.choose(values) for name, values in sorted(protocol.stress.items())}
     if dice.below(2):
         drawn = {}  # production's options are tested as well
-    make: Callable[[NodeId], Node] = partial(
-        _make, protocol.make, tuple(range(1, plan.voters + 1)), {**drawn, **settings.options}
-    )
+    make = partial(_make, protocol.make, tuple(range(1, plan.voters + 1)), drawn, settings.options)
     promises = [promise() for promise in protocol.promises]
     workload = settings.workload()
     if protocol.ask is not None and isinstance(workload, Registers):
         workload = Requests(protocol.ask, protocol.verbs)
     # The law of values costs more than everything else: one seed in 64 checks it.
     laws = dice.below(64) == 0
-    return kind(seed, plan, make, promises, workload, laws, adversary)
+    rolling = {
+        name: values for name, values in protocol.stress.items() if name not in protocol.alike
+    }
+    return kind(seed, plan, make, promises, workload, laws, adversary, rolling)
 
 
 def _make(
-    make: Callable[..., Node], voters: tuple[NodeId, ...], options: dict[str, Any], id: NodeId
+    make: Callable[..., Node],
+    voters: tuple[NodeId, ...],
+    drawn: Mapping[str, Any],
+    given: Mapping[str, Any],
+    id: NodeId,
+    own: Mapping[str, Any],
 ) -> Node:
-    return make(id, voters, **options)
+    return make(id, voters, **{**drawn, **own, **given})
 
 
 def simulate(protocol: Protocol, seed: int, settings: Settings | None = None) -> Outcome:
@@ -140,38 +146,17 @@ def conduct(protocol: Protocol, sim: Simulation, settings: Settings) -> Violatio
         sim.begin()
         sim.run(settings.steps)
         if settings.liveness:
-            sim.recover(partial(members, protocol, sim))
-        judge(sim)
+            recover(sim, partial(latest_leader, protocol, sim))
+        sim.ledger.judge()
     # Whatever a node raises is what we are looking for, an assertion most of all.
     except Exception as error:  # noqa: BLE001
         return sim.name(error)
     return None
 
 
-def judge(sim: Simulation) -> None:
-    """Let a checker that knows nothing of logs judge what clients saw.  Raises Violation."""
-    verdict = check(operations(sim.ledger.history), Register(), expired=_Patience())
-    if verdict.ok is False:
-        raise Violation("Linearizability", str(verdict))
-
-
-class _Patience:
-    """Ends a search that takes too long; counted, not timed, so that a seed is a seed."""
-
-    def __init__(self, questions: int = 20) -> None:
-        self.left = questions
-
-    def __call__(self) -> bool:
-        self.left -= 1
-        return self.left < 0
-
-
-def members(protocol: Protocol, sim: Simulation) -> Sequence[NodeId] | None:
-    """Return whom the latest leader takes for members; None while nobody leads."""
+def latest_leader(protocol: Protocol, sim: Simulation) -> View | None:
+    """Return what the latest leader sees; None while nobody leads."""
     views = [
         protocol.view(node) for node in sim.nodes.values() if getattr(node, "leader", 0) == node.id
     ]
-    if not views:
-        return None
-    latest = max(views, key=lambda view: view.epoch)
-    return [*latest.voters, *latest.learners]
+    return max(views, key=lambda view: view.epoch) if views else None

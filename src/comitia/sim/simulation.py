@@ -4,13 +4,12 @@ The loop takes the next event off a heap, lets the world do it, and looks at wha
 An event is a tuple (time, number, kind, host, ...) and nothing more; the number makes the order of
 events total.  Nothing is recorded unless asked: a failing seed is simply run again.
 
-After `steps` events the chaos ends (`chaos.py` heals everything) and the cluster must serve every
-client and agree within a bound of virtual time: liveness.
+After `steps` steps the chaos ends, everything heals, and the cluster must recover: `recovery.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
@@ -22,15 +21,8 @@ from comitia.sim.dice import Dice
 from comitia.sim.events import CHAOS, CLIENT, FORWARD, MESSAGE, SAVED, SNAPSHOT, SYNC, TIMER, TURN
 from comitia.sim.faults import Plan
 from comitia.sim.host import Host, Received
-from comitia.sim.ledger import Violation
 from comitia.sim.workload import Op, Workload
 from comitia.sim.world import Make, World
-
-LIVENESS_BOUND: Final = 200
-"""After healing, everything must be served within this many times the cluster's patience."""
-
-STEPS_BOUND: Final = 20_000
-"""And within this many steps, for clusters that are busy without time passing."""
 
 FALLBACK_PATIENCE_MS: Final = 300
 """The patience of nodes that set no timer when they start."""
@@ -48,7 +40,9 @@ class Simulation(World):
         workload: Workload,
         laws: bool = False,
         adversary: Adversary | None = None,
+        rolling: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
+        """`rolling` are options, with their values, in which members may differ."""
         ids = range(1, plan.voters + plan.spares + 1)
         liars = adversary.liars if adversary else frozenset()
         super().__init__(ids, make, promises, workload, laws, liars)
@@ -60,7 +54,7 @@ class Simulation(World):
         self.client_dice = Dice(seed, "clients")
         self.unit = 0
         self.patience_ms = 0
-        self.chaos = Chaos(self)
+        self.chaos = Chaos(self, rolling or {})
         self.chaos_on = True
 
         # The network: links are numbered source * width + destination.
@@ -354,41 +348,3 @@ class Simulation(World):
             self.at(delay, CLIENT, None, client, client.attempt)
         else:
             client.content = True
-
-    # Liveness.
-
-    def converged(self, core: Sequence[NodeId]) -> bool:
-        """Every client has written something since, and the hosts of `core` have applied it."""
-        if not all(client.content for client in self.clients):
-            return False
-        if self.workload.alone:
-            return True
-        return len({self.hosts[id].applied for id in core}) == 1
-
-    def recover(self, members: Callable[[], Sequence[NodeId] | None]) -> None:
-        """End the chaos and see that the cluster recovers.  Raises Violation when it does not.
-
-        `members` returns whom the cluster consists of, where that changes.
-        """
-        core, since = self.chaos.heal(), self.time
-        steps = self.steps
-        while self.time - since <= LIVENESS_BOUND * 1000 * self.unit:
-            if self.steps - steps > STEPS_BOUND:
-                break  # busy, and getting nowhere
-            self.run(20)
-            if "membership" in self.plan.faults:
-                core = list(members() or core)
-            if self.converged(core):
-                return
-            if not self.heap:
-                break
-        waiting = [f"{c.op.f} of client {c.process}" for c in self.clients if c.op is not None]
-        applied = ", ".join(
-            f"n{host.id} {'is dead' if host.node is None else f'has applied {host.applied}'}"
-            for host in self.hosts.values()
-        )
-        raise Violation(
-            "Liveness",
-            f"{(self.time - since) // 1000} ms after everything healed, still open: "
-            f"{', '.join(waiting) or 'nothing'}; {applied}",
-        )

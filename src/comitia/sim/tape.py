@@ -6,6 +6,7 @@ needs to do the same again, so a part of the list is itself a run: that is what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from comitia.kernel import Message, NodeId, Request, Timer
@@ -91,6 +92,11 @@ class Recording(Simulation):
     def start(self, host: Host) -> None:
         self._note("start", host)
         super().start(host)
+        self._over()
+
+    def upgrade(self, host: Host, options: Mapping[str, Any]) -> None:
+        self._note("upgrade", host, options)
+        super().upgrade(host, options)
         self._over()
 
     def forget(self, host: Host) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from comitia.history.trace import TraceEvent, patch, plain
@@ -107,6 +107,11 @@ class Telling(Replay):
         self.tell("crash", host.id, text=text)
         self.views.pop(host.id, None)
         super().crash(host, survive)
+
+    def upgrade(self, host: Host, options: Mapping[str, Any]) -> None:
+        said = ", ".join(f"{name}={value}" for name, value in options.items())
+        self.tell("note", host.id, text=f"another version is installed {said}".rstrip())
+        super().upgrade(host, options)
 
     def forget(self, host: Host) -> None:
         self.tell("note", host.id, text="the disk is lost")

@@ -7,7 +7,7 @@ crash (`crash`) keeps a prefix of what was handed to the disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from comitia.kernel import (
@@ -41,7 +41,8 @@ from comitia.sim.ledger import Ledger, Violation
 from comitia.sim.watch import Watch
 from comitia.sim.workload import Op, Workload
 
-Make = Callable[[NodeId], Node]
+Make = Callable[[NodeId, Mapping[str, Any]], Node]
+"""Makes a fresh node, with these options other than everybody's."""
 
 
 class World:
@@ -168,9 +169,13 @@ class World:
         """The disk of a host that is down is lost."""
         host.durable, host.snapshots = None, {}
 
+    def upgrade(self, host: Host, options: Mapping[str, Any]) -> None:
+        """A host that is down will start with these options."""
+        host.options = options
+
     def start(self, host: Host) -> None:
         """The process starts, for the first time or again."""
-        node = self.make(host.id)
+        node = self.make(host.id, host.options)
         host.boot(node)
         if host.incarnation > 1:
             self.watch.tell("on_restart", node)

@@ -57,6 +57,7 @@ PROTOCOL = Protocol(
     make=make,
     promises=PROMISES,
     view=view,
+    alike=("window",),
     stress={
         "window": (1, 2, 5, 256),
         "max_waiting": (2, 4096),

@@ -183,6 +183,30 @@ class CommittedNeverLost(Committed):
             )
 
 
+class CommittedOnAMajority(Promise):
+    """A leader takes an entry for committed when a majority holds it (section 3.5).
+
+    Of a server that is down nothing is known here: it counts as one that holds it.
+    """
+
+    watch: ClassVar[tuple[str, ...]] = ("commit_index",)
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        index, log = node.commit_index, node.log
+        if node.role != LEADER or index <= log.first:
+            return
+        term = log[index].term
+
+        def held(voter: NodeId) -> int:
+            other = nodes.get(voter)
+            if other is None or other.log.first > index:
+                return index
+            return index if other.log.last >= index and other.log[index].term == term else 0
+
+        if node.configuration.reached(held) < index:
+            raise Broken(f"n{node.id} commits {index} of term {term}, which no majority holds")
+
+
 class StateMachineSafety(DeliveriesAgree):
     """No two servers ever apply different values at one index; each applies all in order."""
 
@@ -220,6 +244,7 @@ PROMISES: tuple[Callable[[], Promise], ...] = (
     LogMatching,
     LeaderCompleteness,
     CommittedNeverLost,
+    CommittedOnAMajority,
     StateMachineSafety,
     MonotoneTermsAndCommits,
     ReadsAreCurrent,
