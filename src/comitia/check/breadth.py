@@ -9,6 +9,10 @@ from comitia.check.report import Limits, OnProgress, Outcome, Report
 from comitia.check.search import LOOK_EVERY, Search
 from comitia.check.space import Space, State, Violation
 
+DOUBT = 1 << 13
+"""States after which, and after twice as many each time, a search that has to be made again is
+given up: what is wasted is less than the search itself."""
+
 
 class BreadthFirst(Search):
     """`parents` maps every state seen to the one it was first reached from."""
@@ -16,6 +20,8 @@ class BreadthFirst(Search):
     parents: dict[State, State | None]
     here: State
     """The state being expanded."""
+    _doubt = DOUBT
+    """At this many states it is asked whether the pass can still be the last."""
 
     def count(self) -> int:
         return len(self.parents)
@@ -38,6 +44,10 @@ class BreadthFirst(Search):
             except Violation as violation:
                 return self.broken(self.path(self.here), violation)
             level = following
+            if self.count() >= self._doubt:
+                self._doubt = 2 * self.count()
+                if self.space.doubtful():
+                    return self.end()  # nobody will believe it
         return self.verdict()
 
     def verdict(self) -> Report:
@@ -59,7 +69,7 @@ class BreadthFirst(Search):
         self.generated += len(successors)
         fresh = []
         for state in successors:
-            if state not in parents:
+            if state not in parents and not self.surpassed(state):
                 parents[state] = parent
                 fresh.append(state)
                 try:
@@ -71,6 +81,10 @@ class BreadthFirst(Search):
             for state in fresh:
                 self.see(state)
         return fresh
+
+    def surpassed(self, state: State) -> bool:
+        """Has a state been met that can do all that `state` can, and more?"""
+        return any(richer in self.parents for richer in self.space.richer(state))
 
     def _eventually(self, report: Report) -> Report:
         for name, property in self.space.eventually.items():

@@ -13,7 +13,7 @@ from comitia.check.place import DOWN, Event, Place, Seat, Step
 from comitia.check.recorder import Envelope
 from comitia.check.script import Scripts
 from comitia.check.stale import Stale
-from comitia.kernel import Model, Network, Node, NodeId, Promise
+from comitia.kernel import Fate, Model, Network, Node, NodeId, Promise
 
 CRASH, STOP = 1, 1 << 8
 """One crash, one stop, in the part of a state that counts those still allowed."""
@@ -81,9 +81,10 @@ class Cast:
         self.inbox = inbox_of(model.network, lambda number: self.envelopes.values[number].src)
         # Where any message may be late for ever, losing it shows nothing new to a promise.
         self._lossy = model.lossy and bool(model.network == Network.FIFO or model.eventually)
+        crashes = model.crashes + sum(line[1] is Fate.CRASH for line in model.prologue)
         self.places = [
-            Place(id, model.nodes[id], model.within, self.envelopes, self.scripts)
-            for id in self.ids
+            Place(id, make, model.within, self.envelopes, self.scripts, model.dead, crashes)
+            for id, make in sorted(model.nodes.items())
         ]
         self._bundles: Numbers[Bundle] = Numbers()
         self._shifts = [BITS * index for index in range(len(self.ids))]

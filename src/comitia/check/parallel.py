@@ -128,7 +128,7 @@ class ParallelBreadthFirst(BreadthFirst):
                 for _ in range(count):
                     after = int.from_bytes(answer[at : at + width], "little")
                     at += width
-                    if after not in parents:
+                    if after not in parents and not self.surpassed(after):
                         parents[after] = state
                         fresh.append(after)
                 if self.unseen:

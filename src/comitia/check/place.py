@@ -11,9 +11,10 @@ of the law of values: a step depends on nothing but the node's attributes and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from comitia.check.dead import Twins
 from comitia.check.inbox import Box, Inbox
 from comitia.check.packing import Numbers
 from comitia.check.recorder import Envelope, Recorder
@@ -76,6 +77,8 @@ class Place:
         within: Callable[[Any], bool],
         envelopes: Numbers[Envelope],
         scripts: Scripts,
+        dead: Mapping[type, Callable[[Any], Mapping[str, Any]]],
+        crashes: int,
     ) -> None:
         self.id, self.make, self._within = id, make, within
         self.envelopes, self.scripts = envelopes, scripts
@@ -87,6 +90,8 @@ class Place:
         self.read_clock = False
         self._steps: dict[tuple[int, Event], Step] = {}
         self._names: dict[type, tuple[str, ...]] = {}
+        self._dead = dead
+        self._twins = Twins(crashes)
 
     def face(self, node: Node) -> int:
         """Return the number of `node`, which from now on nobody may step."""
@@ -108,6 +113,10 @@ class Place:
         found = self._steps.get((local, event))
         if found is None:
             found = self._steps[local, event] = self._make_step(local, event)
+            self._twins.made(local, event)
+            for other, twin, told in self._twins.unproven():
+                known, step = self._steps[twin, told], self._make_step(other, told)
+                self._twins.compare(self, twin, told, known, step)
         return found
 
     def _make_step(self, local: int, event: Event) -> Step:
@@ -149,7 +158,7 @@ class Place:
         if event.what is None:
             return step
         # The step was lost with everything it said, but for what did not wait for the disk.
-        lost = self.step(local, event.what)
+        lost = self._steps.get((local, event.what)) or self._make_step(local, event.what)
         return step._replace(sent=lost.early + step.sent)
 
     def _run(self, node: Node, out: Recorder, event: Event) -> Step:
@@ -164,9 +173,8 @@ class Place:
         for request in out.refused:
             number = self.scripts.number(request)
             refused |= 0 if number is None else 1 << number
-        local = Local(self.face(node), tuple(sorted(out.timers)), out.applied, out.snapshot)
         return Step(
-            self.locals.number(local),
+            self._settle(node, out),
             tuple((to, self.envelopes.number(envelope)) for to, envelope in out.sent),
             tuple((to, self.envelopes.number(envelope)) for to, envelope in out.early),
             tuple(out.ends),
@@ -174,6 +182,21 @@ class Place:
             bool(error) or self._within(node),
             error,
         )
+
+    def _settle(self, node: Node, out: Recorder) -> int:
+        """Return the number of the local state after a step, without what is dead in it."""
+        local = Local(self.face(node), tuple(sorted(out.timers)), out.applied, out.snapshot)
+        number = self.locals.number(local)
+        dead = next((self._dead[kind] for kind in type(node).__mro__ if kind in self._dead), None)
+        if dead is None:
+            return number
+        rest = node.clone()
+        for name, value in dead(node).items():
+            setattr(rest, name, value)
+        settled = self.locals.number(local._replace(face=self.face(rest)))
+        if settled != number:
+            self._twins.met(number, settled)
+        return settled
 
     def _tell(self, node: Node, out: Recorder, event: Event) -> None:
         match event.kind:

@@ -8,7 +8,7 @@ numbering the distinct values of its parts: two states are equal iff their integ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 State = int
@@ -54,11 +54,20 @@ class Space(Protocol):
     def holds(self, property: Any, state: State) -> bool:
         """Return whether `property`, of `sometimes` or `eventually`, is true in `state`."""
 
+    def doubtful(self) -> bool:
+        """Has something assumed in this search already turned out wrong?"""
+
     def confirmed(self) -> bool:
         """Return whether all that was assumed in a search held.
 
         If not, the space has learnt from it, and the search must be made again.  Either way the
         states of that search mean nothing any more.
+        """
+
+    def richer(self, state: State) -> Sequence[State]:
+        """Return states that can do whatever `state` can, and more, if they can be reached.
+
+        A search that has met one of them has nothing to learn from `state`.
         """
 
     def edges(self, state: State) -> list[tuple[object, State | None]]:

@@ -43,7 +43,8 @@ class Stale:
         self._live: dict[Local, set[int]] = {}
         # The envelopes dropped, in this pass, in a local state or in one before it.
         self._dropped: dict[Local, set[int]] = {}
-        self._wrong = 0
+        self.wrong = 0
+        """Assumptions of this pass that did not hold."""
 
     def trim(self, index: int, local: int, box: Box) -> Box:
         """Return `box` without what is stale to node `index` in `local`."""
@@ -82,7 +83,7 @@ class Stale:
             live = self._live.setdefault(local, set())
             if envelope not in live:
                 live.add(envelope)
-                self._wrong += envelope in self._dropped.get(local, ())
+                self.wrong += envelope in self._dropped.get(local, ())
                 waiting += self._before.get(local, ())
 
     def _drop(self, local: Local, envelope: int) -> None:
@@ -93,12 +94,12 @@ class Stale:
             if envelope not in dropped:
                 dropped.add(envelope)
                 if envelope in self._live.get(local, ()) or self._heeds(*local, envelope):
-                    self._wrong += 1
+                    self.wrong += 1
                     self._revive(local, envelope)
                 waiting += self._after.get(local, ())
 
     def next_pass(self) -> bool:
         """Forget what was dropped, keep what was learnt; return whether any drop was wrong."""
-        wrong, self._wrong = self._wrong, 0
+        wrong, self.wrong = self.wrong, 0
         self._dropped.clear()
         return wrong > 0

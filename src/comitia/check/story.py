@@ -136,7 +136,9 @@ def tell(
     broken = f"{violation.property}: {violation.reason}"
     if not path:
         return Story(tuple(beats), broken)
-    state = world.start()
+    for (before, index, move), _ in world.opening():
+        beats.append(_beat(world, before, index, move))
+    told, state = len(beats), world.start()
     for target in path[1:]:
         # With symmetry the path holds representatives: follow a real run beside it.
         for index, move, after in world.steps(state):
@@ -148,8 +150,8 @@ def tell(
             raise AssertionError("the path is no run of this model")
     if violation.action is not None:
         beats.append(_guilty(world, path[-1], state, violation))
-    # The beats of the starts come first, and path[0] has no beat of its own.
-    return Story(tuple(beats), broken, None if again is None else len(world.ids) + again - 1)
+    # The starts and the prologue come first, and path[0] has no beat of its own.
+    return Story(tuple(beats), broken, None if again is None else told + again - 1)
 
 
 def _guilty(world: World, last: State, state: State, violation: Violation) -> Beat:

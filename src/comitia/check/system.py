@@ -14,7 +14,7 @@ takes far less memory than the tuple itself; keep parts that change independentl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,8 +106,14 @@ class SystemSpace:
     def holds(self, property: Predicate, state: State) -> bool:
         return property(self.unpack(state))
 
+    def doubtful(self) -> bool:
+        return False
+
     def confirmed(self) -> bool:
         return True
+
+    def richer(self, state: State) -> Sequence[State]:
+        return ()
 
     def edges(self, state: State) -> list[tuple[object, State | None]]:
         within = self.system.within

@@ -13,10 +13,11 @@ from typing import Any
 from comitia.check.cast import CRASH, STOP, Cast, Move
 from comitia.check.packing import MASK
 from comitia.check.place import DOWN, Event, Seat, Step
+from comitia.check.prologue import NoSuchStep, Told, play
 from comitia.check.space import State, Violation
 from comitia.check.story import Story, tell
 from comitia.check.symmetry import Places, refute
-from comitia.kernel import Model, Node, NodeId, Promise
+from comitia.kernel import Fate, Model, Node, NodeId, Promise
 
 
 class World(Cast):
@@ -29,17 +30,21 @@ class World(Cast):
         *,
         drop_stale: bool = True,
         symmetric: bool = True,
+        subsume: bool = True,
     ) -> None:
         """`promises`: those of the protocol, which hold in all its models.  `drop_stale`: leave
         messages that nobody will heed again out of the state, see `comitia.check.stale`.
         `symmetric`: use the symmetry of the model, if it has one and is not asked what happens
-        eventually, since fairness must tell nodes apart.
+        eventually, since fairness must tell nodes apart.  `subsume`: leave out states that differ
+        from one already met only by fewer crashes or stops left; not when asked what happens
+        eventually, either.
 
         Raises NotSymmetric when the model does not have the symmetry that it claims.
         """
         super().__init__(model, promises, drop_stale)
         self.sometimes, self.eventually = model.sometimes, model.eventually
         self.width = (self._budget_shift + 16) // 8
+        self._spare = _spare(model, self._budget_shift) if subsume and not model.eventually else {}
         self._places: Places | None = None
         if symmetric and model.symmetry is not None and not model.eventually:
             plain = World(model, promises, drop_stale=False, symmetric=False)
@@ -47,6 +52,9 @@ class World(Cast):
             self._places = Places(self, model.symmetry)
             if self.stale is not None:
                 self.stale.mirror = self._places.mirror
+
+    def doubtful(self) -> bool:
+        return self.stale is not None and self.stale.wrong > 0
 
     def confirmed(self) -> bool:
         wrong = self.stale is not None and self.stale.next_pass()
@@ -87,7 +95,30 @@ class World(Cast):
         return [self.representative(self.start())]
 
     def start(self) -> State:
-        """Return the initial state itself."""
+        """Return the state that the search begins with, itself."""
+        played = self.opening()
+        return played[-1][1] if played else self._first()
+
+    def opening(self) -> list[tuple[Told, State]]:
+        """Return the steps of the model's prologue, each with the state that it leads to.
+
+        Raises NoSuchStep when a line of it is no step.
+        """
+        lines = self.model.prologue
+        if not lines:
+            return []
+        fates = [line[1] for line in lines]
+        spent = fates.count(Fate.CRASH) * CRASH + fates.count(Fate.STOP) * STOP
+        try:
+            return list(play(self, self._first() + (spent << self._budget_shift), lines))
+        except NoSuchStep:
+            # A message that was taken for stale may be what the line is about: now it is known.
+            if self.stale is None or not self.stale.next_pass():
+                raise
+        self.forget_seats()
+        return self.opening()
+
+    def _first(self) -> State:
         state = self.observers.first << self._record_shift
         state |= (self.model.crashes * CRASH + self.model.stops * STOP) << self._budget_shift
         starts = [(place, place.start()) for place in self.places]
@@ -187,6 +218,10 @@ class World(Cast):
     def inspect(self, state: State) -> None:
         """Promises are judged on the way to a state."""
 
+    def richer(self, state: State) -> Sequence[State]:
+        """The same state with more crashes or stops left."""
+        return [state + more for more in self._spare.get(state >> self._budget_shift, ())]
+
     def holds(self, property: Callable[[Mapping[NodeId, Any]], bool], state: State) -> bool:
         return property(self.nodes(state))
 
@@ -197,6 +232,21 @@ class World(Cast):
         for index, seat in enumerate(self.seats(state)):
             found += [(_owed(self.ids[index], event), None) for event in self._cuts(index, seat)]
         return found
+
+
+def _spare(model: Model, shift: int) -> Mapping[int, list[int]]:
+    """For every count of crashes and stops left: by how much states with more of them are more."""
+    budgets = [
+        (crashes, stops) for crashes in range(model.crashes + 1) for stops in range(model.stops + 1)
+    ]
+    return {
+        crashes * CRASH + stops * STOP: [
+            ((c - crashes) * CRASH + (s - stops) * STOP) << shift
+            for c, s in budgets
+            if c >= crashes and s >= stops and (c, s) != (crashes, stops)
+        ]
+        for crashes, stops in budgets
+    }
 
 
 def _owed(node: NodeId, event: Event) -> object:

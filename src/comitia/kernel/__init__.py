@@ -4,7 +4,7 @@ from comitia.kernel.ballot import ZERO, Ballot
 from comitia.kernel.codec import Codec, DecodeError
 from comitia.kernel.log import Log
 from comitia.kernel.message import Message, Record, replace
-from comitia.kernel.model import Model, Network, Symmetry
+from comitia.kernel.model import Fate, Model, Network, Symmetry
 from comitia.kernel.node import Micros, Node, NodeId, Out, Slot, Timer
 from comitia.kernel.promise import Broken, Promise
 from comitia.kernel.protocol import Protocol
@@ -21,6 +21,7 @@ __all__ = [
     "Compact",
     "DecodeError",
     "DeliveriesAgree",
+    "Fate",
     "Log",
     "Message",
     "Micros",

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from comitia.kernel.node import Node, NodeId
+from comitia.kernel.message import Message
+from comitia.kernel.node import Node, NodeId, Timer
 from comitia.kernel.promise import Promise
 from comitia.kernel.request import Request
 
@@ -30,6 +31,28 @@ Script = tuple[tuple[NodeId, Request], ...]
 """What one client asks, of whom: each request once the one before it was answered or delivered.
 
 A refused request had no effect and may be tried again at any time.
+"""
+
+
+class Fate(StrEnum):
+    """What may become of a node."""
+
+    CRASH = "crash"
+    """It starts again with what is stable."""
+    STOP = "stop"
+    """It dies for good."""
+
+
+Line = (
+    tuple[NodeId, Timer | Request | Message | type[Message] | Fate]
+    | tuple[NodeId, Message | type[Message], NodeId]
+)
+"""One step of a run: a node, and what it is told.  The name of one of its timers; a request of its
+clients; a message on its way to it, or only the class of that message, and its sender where that
+leaves a choice; or its fate.
+
+    (1, "election"), (2, RequestVote), (1, RequestVoteResponse, 2), (1, Propose(b"x")),
+    (2, Fate.CRASH)
 """
 
 
@@ -88,6 +111,15 @@ class Model:
     """What must be true in some reachable state, or the model shows nothing."""
     eventually: Mapping[str, Callable[[Nodes], bool]] = field(default_factory=dict)
     """What must become true in every run in which no message, timer or request waits for ever."""
+    prologue: tuple[Line, ...] = ()
+    """What happens before the search begins, which is then about what may follow.  The crashes and
+    stops in it do not count.
+    """
     symmetry: Symmetry | None = None
+    dead: Mapping[type, Callable[[Any], Mapping[str, Any]]] = field(default_factory=dict)
+    """For a class of node: attributes that no step of this model will read again, each with the
+    value that stands for all.  The search holds the claim against every step; no promise may look
+    at them.
+    """
     breaks: str = ""
     """For a configuration known to be wrong: the promise, or the `eventually`, that must fail."""

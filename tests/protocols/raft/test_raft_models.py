@@ -17,9 +17,9 @@ from comitia.check import breadth_first, space_of
 from comitia.check.report import Report
 from comitia.kernel import Model, Network
 from comitia.protocols.raft import PROTOCOL
-from comitia.protocols.raft.models import OPTIONS, elections, replication
+from comitia.protocols.raft.models import elections, figure_8, replication
 
-DUPLICATING = replace(elections(crashes=0), network=Network.DUPLICATING)
+DUPLICATED = replace(replication(terms=1), network=Network.DUPLICATING)
 
 
 def explore(model: Model) -> Report:
@@ -27,8 +27,8 @@ def explore(model: Model) -> Report:
 
 
 def with_mutant(model: Model, mutant: type[Mutant]) -> Model:
-    voters = tuple(model.nodes)
-    return replace(model, nodes={id: partial(mutant, id, voters, OPTIONS) for id in voters})
+    servers = {id: partial(mutant, *server.args) for id, server in model.nodes.items()}
+    return replace(model, nodes=servers, sometimes={})
 
 
 def test_elections_keep_every_promise_in_every_order_with_a_crash() -> None:
@@ -70,3 +70,29 @@ def test_a_mutant_is_caught_by_exhaustive_search(mutant: type[Mutant], model: Mo
     report = explore(with_mutant(model, mutant))
     assert report.outcome == "broken"
     assert report.property in ("ElectionSafety", "MonotoneTermsAndCommits")
+
+
+@pytest.mark.parametrize(
+    ("mutant", "model", "property", "depth"),
+    [
+        (raft_mutants.VotesForAnyLog, replication(), "LeaderCompleteness", 12),
+        (raft_mutants.CommitsWithOneLess, replication(), "LeaderCompleteness", 10),
+        (raft_mutants.TruncatesOnDuplicates, DUPLICATED, "CommittedNeverLost", 12),
+        (raft_mutants.CommitsOlderTerms, figure_8(), "LeaderCompleteness", 14),
+        (raft_mutants.VotesForTheLongerLog, figure_8(), "LeaderCompleteness", 7),
+        (raft_mutants.FollowsOldLeaders, figure_8(), "CommittedNeverLost", 5),
+        (raft_mutants.KeepsConflicts, figure_8(), "CommittedNeverLost", 12),
+        (raft_mutants.SkipsTheConsistencyCheck, figure_8(), "LogMatching", 7),
+        (raft_mutants.AcknowledgesItsWholeLog, figure_8(), "n2 works", 13),
+        (raft_mutants.CommitsBeyondTheProof, figure_8(), "CommittedNeverLost", 10),
+        (raft_mutants.AcknowledgesEarly, replication(crashes=1), "LeaderCompleteness", 12),
+        (raft_mutants.CountsOldVotes, elections(terms=2, crashes=0), "ElectionSafety", 10),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_the_shortest_story_of_a_mutant_is_found(
+    mutant: type[Mutant], model: Model, property: str, depth: int
+) -> None:
+    report = explore(with_mutant(model, mutant))
+    assert (report.property, report.depth) == (property, depth)
+    assert len(report.story) == len(model.nodes) + len(model.prologue) + depth - 1
