@@ -3,8 +3,9 @@
     python benchmarks/cluster.py [--quick]
 
 Everything runs on this machine and shares its processors and its disk, one system at a time under
-load; rounds alternate and the best of each counts, so that a busy moment hurts nobody more.
-Trust the ratios, not the figures.
+load.  Rounds alternate: a figure is the median of its rounds, a ratio the median of the ratios of
+the rounds, so that a machine whose speed drifts hurts nobody more.  Trust the ratios, not the
+figures.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 import urllib.request
 from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
 from etcd_load import put
 
@@ -48,6 +50,15 @@ def redis_benchmark(port: int, test: str, count: int, pipeline: int = 1) -> Resu
     rows = list(csv.reader(io.StringIO(output)))
     row = dict(zip(rows[-2], rows[-1], strict=True))
     return Result(float(row["rps"]), float(row["p50_latency_ms"]), float(row["p99_latency_ms"]))
+
+
+def middle(results: list[Result]) -> Result:
+    """Return the median of each figure."""
+    return Result(
+        median(each.rate for each in results),
+        median(each.p50_ms for each in results),
+        median(each.p99_ms for each in results),
+    )
 
 
 class Peers:
@@ -166,12 +177,11 @@ def main() -> None:
         peers = Peers(Path(directory).resolve(), arguments.port)
         try:
             quick = arguments.quick
-            found = measure(peers, 0.1 if quick else 1.0, 1 if quick else 3)
+            found = measure(peers, 0.1 if quick else 1.0, 1 if quick else 5)
         finally:
             peers.stop()
-    best = {name: max(results, key=lambda result: result.rate) for name, results in found.items()}
-    for name, result in best.items():
-        print(f"{name:22} {result}")
+    for name, results in found.items():
+        print(f"{name:22} {middle(results)}")
     print()
     for name, ours, theirs, bar in (
         ("durable SET / redis always", "comitia SET", "redis always SET", 0.5),
@@ -180,12 +190,14 @@ def main() -> None:
         ("leased GET / redis", "comitia GET", "redis GET", 0.9),
         ("leased GET x16 / redis", "comitia GET x16", "redis GET x16", 0.0),
     ):
-        if theirs in best:
-            ratio = best[ours].rate / best[theirs].rate
+        if theirs in found:
+            pairs = zip(found[ours], found[theirs], strict=True)
+            ratios = sorted(our.rate / their.rate for our, their in pairs)
             wanted = f"(want {bar})" if bar else ""
-            print(f"{name:32} {ratio:6.2f}x  {wanted}")
-    if "etcd put" in best:
-        ours_ms, theirs_ms = best["comitia SET"].p99_ms, best["etcd put"].p99_ms
+            span = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+            print(f"{name:32} {median(ratios):6.2f}x  {span}  {wanted}")
+    if "etcd put" in found:
+        ours_ms, theirs_ms = (middle(found[name]).p99_ms for name in ("comitia SET", "etcd put"))
         print(f"{'p99 of SET, of etcd put':32} {ours_ms:6.2f} ms, {theirs_ms:.2f} ms")
 
 

@@ -37,9 +37,9 @@ class CheckedHost(Host):
         self.storage.wal.append = observed  # type: ignore[method-assign]
         self.released = 0
 
-    def _round(self) -> None:
+    def _round(self, ends: bool = True) -> None:
         self._inbox = [(self._lawful(step), arguments) for step, arguments in self._inbox]
-        super()._round()
+        super()._round(ends)
 
     def _lawful(self, step: Callable[..., None]) -> Callable[..., None]:
         def lawful(*arguments: Any) -> None:
@@ -122,6 +122,66 @@ def test_a_host_that_lets_go_before_the_disk_has_it_is_caught(tmp_path: Path) ->
             await asyncio.wait_for(
                 asyncio.gather(*(host.failure for host in cluster.hosts.values())), 10
             )
+
+    run(tmp_path, scene)
+
+
+def test_turns_end_although_clients_always_wait_and_always_ask_more(tmp_path: Path) -> None:
+    class Insatiable(Ledger):
+        serving = True
+        asked = 0
+
+        @property
+        def gathered(self) -> int:
+            self.asked += 1
+            return self.asked
+
+    class Busy(Host):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.application = Insatiable()
+
+    async def scene(cluster: Cluster) -> None:
+        cluster.host_type = Busy
+        await cluster.start_all()
+        await cluster.propose([b"one", b"two"])
+
+    run(tmp_path, scene)
+
+
+def test_clients_that_were_answered_are_read_before_the_turn_goes_on(tmp_path: Path) -> None:
+    class Client(Ledger):
+        """Asks twice when it is answered: at once, and when the loop comes to it."""
+
+        host: Host
+        serving = True
+
+        def apply(self, slot: int, value: bytes) -> None:
+            super().apply(slot, value)
+            if value == b"first" and self.host.view.leader == self.host.id:
+                self.gathered += 1
+                asyncio.get_running_loop().call_soon(self.ask)
+
+        def ask(self) -> None:
+            self.gathered += 1
+            self.host.wake()
+
+        def before_turn(self) -> None:
+            super().before_turn()
+            asked, self.gathered = self.gathered, 0
+            for number in range(asked):
+                self.host.request(Propose(b"second %d of %d" % (number, asked)))
+
+    class ClientHost(Host):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.application = client = Client()
+            client.host = self
+
+    async def scene(cluster: Cluster) -> None:
+        cluster.host_type = ClientHost
+        await cluster.start_all()
+        await cluster.propose([b"first", b"second 0 of 2", b"second 1 of 2"])
 
     run(tmp_path, scene)
 

@@ -2,7 +2,8 @@
 
 All calls happen in the host's event loop, none may block, and none may raise for a client's fault.
 One turn of the host goes: the node's steps for what peers sent; `before_turn`; its steps for what
-was handed in; `after_turn`.  What the node says comes in its order, as `apply`, `answered` and
+was handed in; `after_turn`.  When the former may have answered clients, the loop reads what those
+ask next before the turn goes on.  What the node says comes in its order, as `apply`, `answered` and
 `refused`, once the disk has what it speaks of: in the same turn, or on slow disks between turns.
 """
 
@@ -16,6 +17,14 @@ from comitia.kernel import Node, NodeId, Request, Slot
 
 class Application(Protocol):
     """What a host needs of the service above it."""
+
+    @property
+    def gathered(self) -> int:
+        """How much `before_turn` has to hand in; grows with every command that clients send."""
+
+    @property
+    def serving(self) -> bool:
+        """Whether clients of this member wait for answers: once answered, they may ask again."""
 
     def before_turn(self) -> None:
         """Hand in, by `Hosting.request`, what was batched since the last turn."""
@@ -33,7 +42,7 @@ class Application(Protocol):
         """The application on member `src` sent `payload` by `Hosting.send_application`."""
 
     def after_turn(self) -> None:
-        """Everything of this turn was applied and answered: write the replies, once a client."""
+        """What was decided so far was applied and answered: write the replies, once a client."""
 
     def snapshot(self) -> Iterator[bytes]:
         """Return the state as it is now, in chunks of about a millisecond's work.

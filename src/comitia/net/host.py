@@ -46,6 +46,8 @@ from comitia.net.turn import Turn
 
 INBOX = 10_000
 """Inputs that may wait for the disk before peers are not read any more."""
+GATHERING = 4
+"""Times, at most, that the loop reads clients again before what has gathered is proposed."""
 ROUNDS = 16
 """Rounds of messages to itself in one turn, at most, before others get the loop."""
 CLOSING_S = 5.0
@@ -78,6 +80,8 @@ class Host:
         self.compaction = Compaction(self, self._snapshots)
         self._inbox: list[Input] = []
         self._scheduled = self._turning = False
+        self._gathering = self._gathered = 0  # times the clients were read; what they had asked
+        self._open = False  # steps were taken and the node's turn has not ended yet
         self.operations = Operations(self)
         self._encoded: tuple[Message | None, bytes] = (None, b"")
         self._snapshot_slot: Slot = 0
@@ -219,16 +223,17 @@ class Host:
     def _turn(self) -> None:
         self.turns += 1
         storage = self.storage
-        if self._inbox and not storage.busy:
-            # Peers first: what their answers decide need not wait for the disk to take what is
-            # asked for now.
-            self._round()
+        if self._gather():
+            return
+        self._gathering = 0
         if not storage.busy or storage.full is not None:
             self.application.before_turn()
         if storage.full is not None:
             self._shed(storage.full)
         for number in range(ROUNDS):
-            if storage.busy or not (self._inbox or (storage.rewriting and not number)):
+            if storage.busy or not (
+                self._inbox or self._open or (storage.rewriting and not number)
+            ):
                 break
             self._round()
         self.application.after_turn()
@@ -237,7 +242,30 @@ class Host:
         if self._inbox and not storage.busy:
             self.wake()
 
-    def _round(self) -> None:
+    def _gather(self) -> bool:
+        """Step the node through what peers sent; return whether the clients are to be read again.
+
+        Peers come first: what their answers decide need not wait for the disk to take what is
+        asked for now.  Clients that were answered thereby ask again at once, so the loop reads
+        until they are silent: what they ask shares an entry, a message to each peer, which also
+        brings the news of what was decided, and a sync.
+        """
+        application, before = self.application, self._gathered
+        self._gathered = application.gathered
+        if self._inbox and not self.storage.busy:
+            more = application.serving
+            self._round(ends=not more)
+        else:
+            more = self._gathering > 0 and self._gathered > before
+        if not more or self._gathering == GATHERING:
+            return False
+        self._gathering += 1
+        application.after_turn()
+        self.links.flush()
+        self.wake()
+        return True
+
+    def _round(self, ends: bool = True) -> None:
         inbox, self._inbox = self._inbox, []
         if len(inbox) >= INBOX:
             self.links.pause(False)
@@ -245,8 +273,10 @@ class Host:
         for step, arguments in inbox:
             turn.step()
             step(*arguments, turn)
-        turn.step()
-        self.node.on_turn(turn)
+        self._open = not ends
+        if ends:
+            turn.step()
+            self.node.on_turn(turn)
         if (slot := self.snapshot_slot) != self._snapshot_slot:
             self._snapshot_slot = slot
             turn.hold(self.compaction.done, slot)

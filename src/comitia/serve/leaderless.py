@@ -121,6 +121,16 @@ class Leaderless:
 
     # -- the host's side: see `Application` --
 
+    @property
+    def gathered(self) -> int:
+        """How many commands wait for `before_turn`."""
+        return len(self._fresh)
+
+    @property
+    def serving(self) -> bool:
+        """Whether clients of this member wait for answers."""
+        return self._in_flight > 0
+
     def before_turn(self) -> None:
         """Hand in what was asked since the last turn."""
         fresh, self._fresh = self._fresh, []

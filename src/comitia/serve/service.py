@@ -143,6 +143,16 @@ class Service:
 
     # -- the host's side: see `Application` --
 
+    @property
+    def gathered(self) -> int:
+        """How many commands wait for `before_turn`."""
+        return sum(len(each.commands) for each in self._writes) + len(self._reads.commands)
+
+    @property
+    def serving(self) -> bool:
+        """Whether clients of this member wait for answers."""
+        return self._in_flight > 0
+
     def before_turn(self) -> None:
         """Make batches and questions of what was gathered since the last turn."""
         if not self.member:

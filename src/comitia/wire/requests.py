@@ -61,15 +61,17 @@ class Requests:
         """Return the commands in `data` if it is made of whole ones only, else None."""
         reader = self._reader
         try:
+            reader.feed(data)
+            first = reader.gets()
+            if type(first) is list and first and not reader.has_data():
+                b"".join(first)  # hiredis reads any reply; a command is a non-empty list of bytes
+                return [first]
             # If everything before the mark is whole, the mark comes back by itself at the end.
-            reader.feed(data + b"+\r\n")
-            commands = list(iter(reader.gets, False))
+            reader.feed(b"+\r\n")
+            commands = [] if first is False else [first]
+            commands.extend(iter(reader.gets, False))
             if commands and commands.pop() == b"":
-                # hiredis reads any reply; a command is a non-empty list of bytes.
-                if len(commands) == 1 and type(commands[0]) is list:
-                    b"".join(commands[0])
-                else:
-                    b"".join(chain.from_iterable(commands))
+                b"".join(chain.from_iterable(commands))
                 if all(commands) and set(map(type, commands)) <= _LISTS:
                     return commands
         except (hiredis.ProtocolError, TypeError):

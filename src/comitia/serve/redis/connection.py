@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from comitia.machines.reply import Failure, Reply
+from comitia.machines.reply import OK, Failure, Reply
 from comitia.serve.redis.portion import Portion
 from comitia.serve.redis.transaction import Transaction
 from comitia.wire.requests import Requests
-from comitia.wire.resp import join
+from comitia.wire.resp import ENCODERS, join
 
 if TYPE_CHECKING:
     from comitia.serve.redis.door import Door
@@ -165,7 +165,10 @@ class Connection(asyncio.Protocol):
         self._busy = False
         if self._transport is None:
             return
-        if len(replies) <= PIECE and not self._choked:
+        if len(replies) == 1 and not self._choked:
+            reply = replies[0]
+            self._transport.write(b"+OK\r\n" if reply is OK else ENCODERS[self.version](reply))
+        elif len(replies) <= PIECE and not self._choked:
             self._transport.write(join(replies, self.version))
         else:
             self._write(replies)
