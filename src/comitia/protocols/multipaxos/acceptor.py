@@ -48,12 +48,12 @@ class Acceptor(State):
         """Phase 2: accept unless a higher ballot is promised; accepting is promising, too."""
         if not self.follow(src, message.ballot_num, out):
             return
+        self.learn_decided(src, message.ballot_num, message.decided, out)
         # Whoever lags by more than the WINDOW catches up first: a gap has a bound.
         if message.first < self.slot_out + self.window:
             self.accept(message)
             last = message.first + len(message.commands) - 1
             out.send(src, P2b(message.ballot_num, message.first, last, message.round))
-        self.learn_decided(src, message.ballot_num, message.decided, out)
 
     def follow(self, src: NodeId, ballot_num: Ballot, out: Out) -> bool:
         """A leader speaks: is there none later?  If so it has a lease from now on."""

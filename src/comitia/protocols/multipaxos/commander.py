@@ -15,6 +15,7 @@ from comitia.kernel import ZERO, NodeId, Out, Propose, Reconfigure, Slot, Transf
 from comitia.protocols.multipaxos.messages import (
     NO_OP,
     Command,
+    Configuration,
     Decision,
     Heard,
     P2a,
@@ -139,14 +140,17 @@ class Leader(Scout):
                 break
             if slot > self.pmax_last and used < len(self.requests):
                 used += 1
-                if command.configuration is not None:  # from s + WINDOW on, whatever s became
-                    since = slot + self.window
-                    command = replace(
-                        command, configuration=replace(command.configuration, since=since)
-                    )
+                if command.configuration is not None:
+                    since = self.takes_effect(slot)
+                    changed = replace(command.configuration, since=since)
+                    command = replace(command, configuration=changed)
             commands.append(command)
         self.requests = self.requests[used:]
         return tuple(commands)
+
+    def takes_effect(self, slot: Slot) -> Slot:
+        """Return the first slot of a configuration that is decided at `slot`."""
+        return slot + self.window
 
     def end_of_turn(self, out: Out) -> None:
         """Propose, and tell what is decided if no P2a has told it: clients wait for it."""
@@ -168,13 +172,17 @@ class Leader(Scout):
         for index, commander in enumerate(commanders):
             if commander.first == first and commander.last == message.last:
                 accepted = commander.accepted | {src}
-                chosen = self.config_at(first).quorum.is_write_quorum(accepted)
+                chosen = self.has_accepted(self.config_at(first), accepted)
                 now = Commander(first, commander.last, accepted, chosen)
                 self.commanders = (*commanders[:index], now, *commanders[index + 1 :])
                 if chosen and not index:
                     self.decide(out)
                 break
         self.note_round(src, message.round, out)
+
+    def has_accepted(self, configuration: Configuration, accepted: frozenset[NodeId]) -> bool:
+        """Is what `accepted` have accepted chosen?"""
+        return configuration.quorum.is_write_quorum(accepted)
 
     def decide(self, out: Out) -> None:
         """Perform what is chosen, in the order of slots."""

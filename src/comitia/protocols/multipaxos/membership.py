@@ -70,6 +70,8 @@ class Membership(Reads):
     def on_performed(self, out: Out) -> None:
         if self.active:
             self.on_progress(out)
+        elif self.lease_holder is None and not self.patient and self.may_lead():
+            self.wait(out)  # an acceptor since just now, and nobody leads
 
     def on_progress(self, out: Out) -> None:
         """Slots were performed, here or elsewhere: is something done that waited for it?"""

@@ -73,6 +73,7 @@ class Scout(Learner):
             or message.first > self.scout_first
             or src in self.promised
             or not (self.scouting or self.active)
+            or all(map(self.has_promised, self.configurations))
         ):
             return
         self.promised |= {src}
@@ -88,7 +89,11 @@ class Scout(Learner):
 
     def has_promised(self, configuration: Configuration) -> bool:
         """Has a majority of `configuration` promised this leader's ballot?"""
-        return configuration.quorum.is_read_quorum(self.promised)
+        return self.is_enough(configuration, self.promised)
+
+    def is_enough(self, configuration: Configuration, promised: frozenset[NodeId]) -> bool:
+        """Is whatever was chosen reported when `promised` have promised?"""
+        return configuration.quorum.is_read_quorum(promised)
 
     def try_adopt(self, out: Out) -> None:
         if self.ahead > self.performed:
@@ -97,7 +102,7 @@ class Scout(Learner):
         configuration = self.config_at(self.slot_out)
         if self.has_promised(configuration):
             self.adopted(out)
-        elif configuration.quorum.is_read_quorum(self.promised | {self.id}):
+        elif self.is_enough(configuration, self.promised | {self.id}):
             out.send(self.id, self.p1a())
 
     def on_preempted(self, src: NodeId, message: Preempted, out: Out) -> None:

@@ -1,0 +1,112 @@
+"""Multi-Paxos as bounded models: every order of messages and timeouts, crashes among them.
+
+A model has no clock, so leases and rounds, which only matter to reads and to who waits for whom,
+are left out: acceptors promise to anybody at any moment, and a leader leads until it is preempted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from comitia.kernel import Model, NodeId, Out, Propose
+from comitia.kernel.model import Nodes
+from comitia.protocols.multipaxos.messages import Configuration
+from comitia.protocols.multipaxos.multipaxos import MultiPaxos
+from comitia.protocols.multipaxos.options import Options
+
+DECIDED = "a client's command is performed"
+SUCCEEDED = "a later leader performs it too"
+
+
+class Timeless(MultiPaxos):
+    """Nobody waits for anybody."""
+
+    def hear(self, leader: NodeId, out: Out) -> None:
+        """Grant no lease."""
+
+    def wait(self, out: Out) -> None:
+        """May try to lead, at any moment, if it has not yet."""
+        if self.leader_ballot_num.round == 0:
+            out.set_timer("patience", after=(1, 1))
+
+    def on_heartbeat_timer(self, out: Out) -> None:
+        """No rounds."""
+
+    def end_of_turn(self, out: Out) -> None:
+        """Who does not hear of a decision is like who hears of it late."""
+        self.propose(out)
+
+
+class ThinQuorums(Timeless):
+    """Must fail: one acceptor less than a majority promises and accepts for all."""
+
+    def is_enough(self, configuration: Configuration, promised: frozenset[NodeId]) -> bool:
+        return len(promised) >= configuration.quorum.size - 1
+
+    def has_accepted(self, configuration: Configuration, accepted: frozenset[NodeId]) -> bool:
+        return len(accepted) >= configuration.quorum.size - 1
+
+
+def agreement(acceptors: int = 3, crashes: int = 0) -> Model:
+    """n1 and then n2 lead, each with a command of its own for the first slot."""
+    return _model(acceptors, crashes, slots=1, commands=(1, 1))
+
+
+def holes(acceptors: int = 3, commands: int = 2, crashes: int = 0) -> Model:
+    """n1 proposes for several slots at once, and n2 finds what is left of that."""
+    return _model(acceptors, crashes, slots=commands, commands=(commands, 0))
+
+
+def quorums_that_miss(acceptors: int = 4) -> Model:
+    """Must fail: quorums that do not meet, as 2 of 4; two commands are chosen for a slot."""
+    model = _model(acceptors, 0, 1, (1, 1), ThinQuorums)
+    return replace(model, sometimes={}, breaks="ChosenStays")
+
+
+def performed(nodes: Nodes) -> bool:
+    """Has anybody performed a client's command?"""
+    return any(
+        pvalue is not None and pvalue.command.value
+        for node in nodes.values()
+        for pvalue in node.accepted.slice(node.accepted.first, node.performed)
+    )
+
+
+def leads(nodes: Nodes, round: int) -> bool:
+    """Does somebody lead with this round or a later one?"""
+    return any(node.active and node.leader_ballot_num.round >= round for node in nodes.values())
+
+
+def _model(
+    acceptors: int,
+    crashes: int,
+    slots: int,
+    commands: tuple[int, int],
+    member: type[MultiPaxos] = Timeless,
+) -> Model:
+    """n1 tries the first ballot and n2 the second, and nobody another."""
+    voters = tuple(range(1, acceptors + 1))
+    options = Options(reads="index", window=slots, trailing_slots=0)
+    nodes: dict[NodeId, Callable[[], MultiPaxos]] = {
+        id: partial(member, id, voters, options) for id in voters
+    }
+    return Model(
+        nodes=nodes,
+        clients=tuple(
+            ((leader, Propose(b"%d.%d" % (leader, number))),)
+            for leader, count in enumerate(commands, 1)
+            for number in range(count)
+        ),
+        within=lambda node: (
+            node.leader_ballot_num.round in (0, node.id)
+            and node.id * bool(node.leader_ballot_num.round) <= 2
+            and node.slot_in <= slots + 1
+        ),
+        crashes=crashes,
+        sometimes={
+            DECIDED: performed,
+            SUCCEEDED: lambda nodes: performed(nodes) and leads(nodes, 2),
+        },
+    )
