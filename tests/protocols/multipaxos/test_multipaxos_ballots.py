@@ -108,6 +108,14 @@ def test_an_acceptor_founded_with_another_window_promises_nothing() -> None:
     assert world.nodes[3].ballot_num == ZERO
 
 
+def test_nothing_is_answered_before_it_is_on_disk() -> None:
+    for message in (p1a(5, 2), p2a(5, 2, 1, "a")):
+        world = PaxosWorld(leader=0)
+        node = world.nodes[3]
+        world.step(3, lambda out, n=node, m=message: n.on_message(2, m, out), durable=False)
+        assert world.flying == []
+
+
 # Scouts.
 
 
@@ -172,6 +180,21 @@ def test_no_ballot_is_used_twice_even_after_a_crash() -> None:
     world.restart(1)
     world.stand(1, 2, 3)
     assert world.nodes[1].leader_ballot_num > first
+
+
+def test_no_ballot_is_used_twice_even_if_its_leader_crashed_as_it_began() -> None:
+    world = PaxosWorld(leader=0)
+    world.stand(1, settle=False)
+    world.pass_on(P1a)
+    promises, node = world.lose(P1b, to=1), world.nodes[1]
+    world.deliver(promises[0])
+    # Its disk has nothing of the turn in which it begins to lead, others may have a P2a of it.
+    (own,) = world.lose(P1a, src=1, to=1)
+    world.crash(1)
+    world.start(1)
+    world.stand(1, 2, 3, settle=False)
+    assert world.nodes[1].leader_ballot_num > own[2].ballot_num  # type: ignore[attr-defined]
+    assert node.leader_ballot_num == own[2].ballot_num  # type: ignore[attr-defined]
 
 
 def test_a_ballot_is_on_disk_before_its_scout_goes_out() -> None:

@@ -6,7 +6,15 @@ import pytest
 from multipaxos_world import PaxosWorld
 
 from comitia.kernel import Ballot
-from comitia.protocols.multipaxos.messages import Decision, Decisions, P1a, P2a, P2b, TakeOver
+from comitia.protocols.multipaxos.messages import (
+    Decision,
+    Decisions,
+    Heard,
+    P1a,
+    P2a,
+    P2b,
+    TakeOver,
+)
 
 
 def changing(window: int = 4, size: int = 3, *newcomers: int) -> PaxosWorld:
@@ -71,6 +79,24 @@ def test_new_acceptors_promise_before_anything_is_proposed_for_their_slots() -> 
     assert world.values(1) == ["a"]
 
 
+def test_a_leader_s_own_acceptor_promises_for_the_slots_of_a_change_too() -> None:
+    world = changing(2, 3, 4)
+    world.reconfigure(1, 9, (1, 4), settle=False)
+    world.lose(P2a, to=4)
+    while len(world.nodes[2].configurations) < 2:
+        world.deliver(world.flying[0])
+    world.lose()
+    world.crash(1)
+    world.start(1)
+    world.stand(1, 2, 3, settle=False)
+    while world.leaders() != [1]:
+        world.lose(P1a, src=1, to=1)  # n2 and n3 are enough for the slots of before
+        world.deliver(world.flying[0])
+    world.settle()
+    world.propose(1, "a")
+    assert world.values(4) == ["a"]
+
+
 def test_any_acceptors_may_follow_any() -> None:
     world = changing(4, 3, 4, 5, 6)
     world.propose(1, "a")
@@ -86,12 +112,15 @@ def test_any_acceptors_may_follow_any() -> None:
 
 def test_a_change_is_done_when_a_majority_of_the_new_has_performed_the_old_slots() -> None:
     world = changing(2, 3, 4, 5, 6)
-    world.isolate(5, 6)
-    world.reconfigure(1, 9, (4, 5, 6))
-    world.fire(1, "heartbeat")
+    world.reconfigure(1, 9, (4, 5, 6), settle=False)
+    while world.flying:  # n5 and n6 promise, but do not learn
+        for kind in (P2a, Decision):
+            world.lose(kind, to=5)
+            world.lose(kind, to=6)
+        if world.flying:
+            world.deliver(world.flying[0])
     with pytest.raises(KeyError):
         world.answer(9)
-    world.heal()
     world.fire(1, "heartbeat")
     world.fire(1, "heartbeat")
     assert world.answer(9) is None
@@ -249,18 +278,24 @@ def test_a_change_that_got_no_slot_when_its_leader_steps_down_is_refused() -> No
 # Leases while members change.
 
 
-def test_a_lease_takes_the_word_of_the_new_acceptors_too() -> None:
-    world = changing(2, 3, 4, 5, 6)
+def test_a_lease_takes_the_word_of_the_next_acceptors_too() -> None:
+    world = changing(4, 3, 4, 5, 6)
     world.fire(1, "heartbeat")
     world.isolate(4, 5, 6)
-    world.reconfigure(1, 9, (1, 4, 5, 6))
-    world.read(1, 7)
+    world.reconfigure(1, 9, (1, 4, 5, 6), settle=False)
+    while world.performed(1) == 0:
+        world.deliver(world.flying[0])
+    world.lose()  # the change is decided, and not yet in force
+    world.fire(1, "heartbeat", settle=False)
+    world.pass_on(Decision)
+    world.pass_on(Heard)
+    world.read(1, 7, settle=False)
     with pytest.raises(KeyError):
         world.answer(7)
     world.heal()
-    world.fire(1, "heartbeat")
-    world.fire(1, "heartbeat")
-    assert world.answer(7) >= 2
+    for _ in range(3):
+        world.fire(1, "heartbeat")
+    assert world.answer(7) >= 1
 
 
 # Hand-over.
