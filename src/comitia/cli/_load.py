@@ -45,6 +45,8 @@ class Measured:
     load: Load
     target: str
     commands: int = 0
+    answered: int = 0
+    """All commands that were answered: also those before and after the time that counts."""
     seconds: float = 0.0
     waits_us: array[int] = field(default_factory=lambda: array("q"))
     """From sending a batch of commands to its last reply."""
@@ -104,11 +106,11 @@ class _Client(asyncio.Protocol):
 
 
 class _Run:
-    """One load against one target."""
+    """One load."""
 
-    def __init__(self, load: Load, target: Address, seconds: float) -> None:
-        self.load, self._target, self._seconds = load, target, seconds
-        self.measured = Measured(load, str(target))
+    def __init__(self, load: Load, targets: Sequence[Address], seconds: float) -> None:
+        self.load, self._targets, self._seconds = load, targets, seconds
+        self.measured = Measured(load, ", ".join(map(str, targets)))
         self._open = 0
         self._begin_s = self._end_s = 0.0
         self._over = asyncio.get_running_loop().create_future()
@@ -119,7 +121,7 @@ class _Run:
         self._end_s = self._begin_s + self._seconds
         for number in range(self.load.clients):
             first = number * len(requests) // self.load.clients
-            at = self._target
+            at = self._targets[number % len(self._targets)]
             await loop.create_connection(
                 lambda first=first: _Client(self, requests, first),  # type: ignore[misc]
                 at.host,
@@ -133,6 +135,7 @@ class _Run:
     def count(self, wait_ns: int) -> bool:
         """Note a batch that was answered; return whether to go on."""
         now_s = time.monotonic()
+        self.measured.answered += self.load.pipeline
         if self._begin_s <= now_s < self._end_s:
             self.measured.waits_us.append(wait_ns // 1000)
             self.measured.commands += self.load.pipeline
@@ -163,6 +166,8 @@ def _requests(load: Load, keys: int, size: int) -> list[bytes]:
     return [b"".join(one() for _ in range(load.pipeline)) for _ in range(count)]
 
 
-async def measure(load: Load, target: Address, seconds: float, keys: int, size: int) -> Measured:
-    """Run `load` against `target`.  Raises OSError when nobody listens there."""
-    return await _Run(load, target, seconds).run(_requests(load, keys, size))
+async def measure(
+    load: Load, targets: Sequence[Address], seconds: float, keys: int, size: int
+) -> Measured:
+    """Run `load`, its clients spread over `targets`.  Raises OSError when nobody listens there."""
+    return await _Run(load, targets, seconds).run(_requests(load, keys, size))

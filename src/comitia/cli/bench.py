@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from comitia.cli._loop import run
 
 if TYPE_CHECKING:
     from comitia.cli._load import Measured
@@ -38,8 +41,36 @@ T = TypeVar("T")
     metavar="FILE",
     help="Instead, write down what clients of few keys ask and see, for `comitia history verify`.",
 )
+@click.option(
+    "--protocol",
+    "wanted",
+    metavar="all|NAME,...",
+    help="Instead, start fresh nodes of each of these on this machine, and compare them.",
+)
+@click.option(
+    "--kills",
+    default=3,
+    show_default=True,
+    type=click.IntRange(0),
+    help="With --protocol: how often the leader, and another, is killed to see for how long "
+    "nobody is served.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --protocol: also draw it, as .svg, .png or .pdf.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
+    default=".",
+    help="With --protocol: the nodes' data are below this directory meanwhile, on its disk.",
+)
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@click.pass_context
 def command(
+    context: click.Context,
     targets: tuple[str, ...],
     against: tuple[str, ...],
     clients: int,
@@ -48,16 +79,29 @@ def command(
     keys: int,
     size: int,
     record: Path | None,
+    wanted: str | None,
+    kills: int,
+    plot: Path | None,
+    data: Path,
     output: str,
 ) -> None:
-    """Measure a cluster as its clients see it.
+    """Measure a cluster as its clients see it, or protocols beside each other.
 
     A wait is from sending a batch of commands to its last reply.  Keys named key:000000000000 and
     so on are overwritten.
+
+    With --protocol the nodes are started for it and removed afterwards.  Clients are at the leader
+    or, where nobody leads, at every member.  docs/benchmarks.md says how to read the table.
     """
     from comitia.cli._load import measure, standard
     from comitia.net.book import Address
 
+    check_together(context, wanted is not None)
+    if wanted is not None:
+        from comitia.cli._protocols import Settings, compare_all
+
+        settings = Settings(seconds=seconds, keys=keys, size=size, kills=kills, where=data)
+        sys.exit(compare_all(wanted, settings, plot, output))
     ours = [Address.parse(target) for target in targets]
     if record is not None:
         _record(ours, clients, seconds, keys, record)
@@ -67,27 +111,33 @@ def command(
         found = []
         for load in standard(clients, pipeline):
             for target in (ours[0], *map(Address.parse, against)):
-                found.append(await measure(load, target, seconds, keys, size))
+                found.append(await measure(load, [target], seconds, keys, size))
         return found
 
-    measured = _run(main())
+    measured = _measured(main())
     if output == "json":
         _json(measured)
     else:
         _table(measured, compared=bool(against))
 
 
-def _run(main: Coroutine[Any, Any, T]) -> T:
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    try:
-        import uvloop
+def check_together(context: click.Context, protocols: bool) -> None:
+    """Raise UsageError for an option that means nothing beside the others."""
+    of_servers, of_protocols = (
+        ("targets", "against", "record", "clients", "pipeline"),
+        ("kills", "plot", "data"),
+    )
+    apart: tuple[str, ...] = of_servers if protocols else of_protocols
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in apart and source is ParameterSource.COMMANDLINE:
+            beside = "cannot be used with" if protocols else "means nothing without"
+            raise click.UsageError(f"{parameter.opts[0]} {beside} --protocol")
 
-        loop_factory = uvloop.new_event_loop
-    except ImportError:
-        loop_factory = None
+
+def _measured(main: Coroutine[Any, Any, T]) -> T:
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            return runner.run(main)
+        return run(main)
     except (OSError, TimeoutError) as error:
         reason = str(error) or "no answer in time"
         raise click.ClickException(f"{reason}; start a cluster with: comitia up") from error
@@ -102,7 +152,7 @@ def _record(targets: list[Address], clients: int, seconds: float, keys: int, fil
 
     recorder = Recorder(time.monotonic_ns)
     keys = min(keys, 16)
-    _run(record(targets, clients, seconds, keys, recorder))
+    _measured(record(targets, clients, seconds, keys, recorder))
     file.write_text("".join(f"{line}\n" for line in to_json_lines(recorder.events)))
     calls = sum(event.type == "invoke" for event in recorder.events)
     unknown = sum(event.type == "info" for event in recorder.events)

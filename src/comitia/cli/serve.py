@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import click
 
+from comitia.cli._loop import run
 from comitia.kernel import Protocol
 from comitia.net.config import Config, ConfigError, load, pairs
 
@@ -36,7 +35,7 @@ def command(path: Path | None, **flags: Any) -> None:
 
     Settings come from the file, then from COMITIA_* variables, then from flags.
     """
-    from comitia.net.process import run
+    from comitia.net.process import run as serve
     from comitia.serve.fronts import front_of, keeps_log
 
     if not __debug__:
@@ -56,7 +55,7 @@ def command(path: Path | None, **flags: Any) -> None:
         config.options.setdefault("reads", config.reads)
     logs_to_stderr(config)
     try:
-        _run(run(config, made, front))
+        run(serve(config, made, front))
     except _expected() as error:
         raise click.ClickException(str(error)) from error
 
@@ -69,18 +68,6 @@ def protocol_named(name: str) -> Protocol:
         return protocols.load(name)
     except LookupError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _run(main: Coroutine[Any, Any, None]) -> None:
-    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
-    try:
-        import uvloop
-
-        loop_factory = uvloop.new_event_loop
-    except ImportError:
-        loop_factory = None
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(main)
 
 
 def _expected() -> tuple[type[Exception], ...]:

@@ -52,7 +52,7 @@ class Links:
         self.identity, self.book = identity, book
         self.nonce = os.urandom(16)
         self.strangers: dict[Inbound, None] = {}  # in order of their coming
-        self.bad_bytes = self.sent_bytes = self.received_bytes = 0
+        self.bad_bytes = self.sent_bytes = self.sent_frames = self.received_bytes = 0
         self.dropped: Counter[NodeId] = Counter()
         self.rtt_ms: dict[NodeId, float] = {}
         self.refusals: dict[NodeId, str] = {}
@@ -91,6 +91,7 @@ class Links:
         if not outbound.waiting:
             self._dirty.append(outbound)
         outbound.waiting.append(frames.frame(kind, payload))
+        self.sent_frames += 1
         self.sent_bytes += len(payload)
         return True
 

@@ -71,6 +71,7 @@ class Metrics:
             ("comitia_messages_shed", "Messages dropped while the disk was full", host.shed),
             ("comitia_snapshots_taken", "Snapshots taken", snapshots.taken),
             ("comitia_wal_written_bytes", "Bytes written to the log", storage.written_bytes),
+            ("comitia_link_sent_frames", "Messages sent to peers", links.sent_frames),
             ("comitia_link_sent_bytes", "Payload sent to peers", links.sent_bytes),
             ("comitia_link_received_bytes", "Payload received from peers", links.received_bytes),
             ("comitia_link_bad_bytes", "Connections closed for what came in", links.bad_bytes),
