@@ -17,7 +17,8 @@ class Compaction(HandOver):
             return
         self.snapshot = Snapshot(slot, self.history[slot].zxid, self.configuration_at(slot))
         self.configurations = tuple(c for c in self.configurations if c[0] > slot)
-        self.history = self.history.cut_before(self.first_to_keep(slot))
+        first = self.first_to_keep(slot) if request.trailing else slot
+        self.history = self.history.cut_before(first)
 
     def first_to_keep(self, slot: Slot) -> Slot:
         """Transactions are cheaper to send than a snapshot: keep some for who is a little late."""
