@@ -140,6 +140,39 @@ def test_a_lost_message_is_lost_unless_somebody_sends_it_again() -> None:
     assert "never gets" in str(report.story)
 
 
+class Ledger(Node):
+    """Its count says how many entries there are."""
+
+    stable = ("entries", "count", "color")
+    entries: tuple[int, ...]
+
+    def __init__(self, id: int) -> None:
+        super().__init__(id)
+        self.entries, self.count, self.color = (), 0, "red"
+
+    def on_start(self, out: Out) -> None:
+        assert self.count == len(self.entries), "half of a step is on the disk"
+        out.set_timer("write", after=(10, 20))
+
+    def on_timer(self, timer: str, out: Out) -> None:
+        self.entries, self.count = (*self.entries, 1), self.count + 1
+        self.on_start(out)
+
+
+class Apart(Ledger):
+    apart = (("color",), ("count",))
+
+
+def test_a_crash_may_fall_between_what_is_written_apart() -> None:
+    def model(ledger: type[Ledger]) -> Model:
+        return Model({1: partial(ledger, 1)}, within=lambda node: node.count <= 2, crashes=1)
+
+    assert breadth_first(World(model(Ledger))).outcome == Outcome.HOLDS
+    report = breadth_first(World(model(Apart)))
+    assert (report.property, report.depth) == ("n1 works", 2)
+    assert "crashes when the disk has only color, count, and starts again" in str(report.story)
+
+
 @pytest.mark.parametrize(
     "space",
     [

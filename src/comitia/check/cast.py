@@ -176,8 +176,9 @@ class Cast:
         stop = self._move(index, seat, Event("stop"), (), 0)
         crashes = [self._move(index, seat, Event("crash"), self._left(index, now.box), now.waiting)]
         for event, box, waiting in place.events(seat, self.inbox):
-            if place.step(now.local, event).early:
-                crash = Event("crash", event)
+            early = place.step(now.local, event).early
+            for written in [0] * bool(early) + place.halfway(now.local, event):
+                crash = Event("crash", event, written)
                 crashes.append(self._move(index, seat, crash, self._left(index, box), waiting))
         return tuple(move for move in crashes if move), (stop,) if stop else ()
 
@@ -209,7 +210,7 @@ class Cast:
         if event.kind == "request":
             heard.insert(0, ("request", place.id, place.request(event)))
         elif event.kind == "crash":
-            heard.insert(0, ("restart", place.restored(now.local)))
+            heard.insert(0, ("restart", place.restored(now.local, event)))
             before = None
             delta -= CRASH << self._budget_shift
         elif event.kind == "stop":

@@ -53,6 +53,8 @@ class Event(NamedTuple):
     what: Any = None
     """The number of the envelope, the name of the timer, the number of the request; for a crash
     in the middle of a step, the event of the step."""
+    written: int = 0
+    """For such a crash: how many of the groups of `Node.apart` are on the disk already."""
 
 
 class Step(NamedTuple):
@@ -145,21 +147,47 @@ class Place:
         """Return the face of `seat`, DOWN for a node that died for good."""
         return self.locals.values[self.seats.values[seat].local].face
 
-    def restored(self, local: int) -> Node:
-        """Return the node of `local` after a crash, about to start; nobody may step it."""
-        before, node = self.nodes[self.locals.values[local].face], self.make()
+    def restored(self, local: int, crash: Event) -> Node:
+        """Return the node of `local` after `crash`, about to start; nobody may step it."""
+        before, node = self._node(local), self.make()
         for name in node.stable:
             setattr(node, name, getattr(before, name))
+        if crash.written:
+            after = self._node(self._lost(local, crash).local)
+            for group in node.apart[: crash.written]:
+                for name in group:
+                    setattr(node, name, getattr(after, name))
         return self.nodes[self.face(node)]
 
+    def _node(self, local: int) -> Node:
+        return self.nodes[self.locals.values[local].face]
+
+    def _lost(self, local: int, crash: Event) -> Step:
+        """The step in the middle of which `crash` comes."""
+        event: Event = crash.what
+        return self._steps.get((local, event)) or self._make_step(local, event)
+
+    def halfway(self, local: int, event: Event) -> list[int]:
+        """Return how many groups of `Node.apart` may be on the disk when a crash in the middle of
+        the step leaves another state there than before and after it.
+        """
+        before, after = self._node(local), self._node(self.step(local, event).local)
+        changed = {n for n in before.stable if getattr(before, n) != getattr(after, n)}
+        found, written = [], set[str]()
+        for count, group in enumerate(before.apart, 1):
+            fresh = changed.intersection(group) - written
+            written |= fresh
+            if fresh and written != changed:
+                found.append(count)
+        return found
+
     def _crash(self, local: int, event: Event) -> Step:
-        node, snapshot = self.restored(local).clone(), self.locals.values[local].snapshot
+        node, snapshot = self.restored(local, event).clone(), self.locals.values[local].snapshot
         step = self._run(node, Recorder(self.id, frozenset(), snapshot, snapshot), Event("start"))
         if event.what is None:
             return step
         # The step was lost with everything it said, but for what did not wait for the disk.
-        lost = self._steps.get((local, event.what)) or self._make_step(local, event.what)
-        return step._replace(sent=lost.early + step.sent)
+        return step._replace(sent=self._lost(local, event).early + step.sent)
 
     def _run(self, node: Node, out: Recorder, event: Event) -> Step:
         error = ""

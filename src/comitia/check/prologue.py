@@ -78,7 +78,7 @@ def _words(line: Line) -> str:
 
 
 def _said(world: World, index: int, move: Move) -> str:
-    kind, what = move.event
+    kind, what, _ = move.event
     match kind:
         case "deliver":
             envelope: Envelope = world.envelopes.values[what]
@@ -88,4 +88,4 @@ def _said(world: World, index: int, move: Move) -> str:
         case "timer":
             return str(what)
         case _:
-            return kind
+            return str(kind)

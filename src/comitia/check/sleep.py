@@ -113,7 +113,7 @@ class SleepSets(BreadthFirst):
             self._next[state] = None if before is None else before | woken
 
     def _action(self, index: int, move: Move) -> int:
-        kind, what = move.event
+        kind, what, _ = move.event
         inner = what if kind == "crash" and what is not None else move.event
         takes = inner.what if inner.kind in ("deliver", "lose") else -1
         sends = frozenset(

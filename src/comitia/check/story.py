@@ -27,7 +27,7 @@ class Beat:
     """start, deliver, timer, request, crash, stop or lose."""
     what: Any
     """The `Envelope` that arrived or was lost, the name of the timer, the request; for a crash
-    in the middle of a step, (kind, what) of that step."""
+    in the middle of a step, (kind, what) of that step and the attributes that reached the disk."""
     sent: tuple[tuple[NodeId, Envelope], ...]
     ends: tuple[tuple[Any, ...], ...]
     """("deliver", node, slot, value) and ("answer", node, request, result)."""
@@ -68,9 +68,10 @@ class Beat:
                 return f"is asked {_short(request)}"
             case "crash", None:
                 return "crashes and starts again"
-            case "crash", (kind, what):
+            case "crash", (kind, what, written):
                 inner = Beat(self.node, kind, what, (), (), None, None)._happening()
-                return f"{inner}, crashes before the disk has it, and starts again"
+                disk = f"when the disk has only {', '.join(written)}" if written else ""
+                return f"{inner}, crashes {disk or 'before the disk has it'}, and starts again"
             case kind, _:
                 assert kind == "stop"
                 return "dies"
@@ -202,6 +203,8 @@ def _what(world: World, index: int, event: Event) -> Any:
         case "request":
             return world.places[index].request(event)
         case "crash" if event.what is not None:
-            return event.what.kind, _what(world, index, event.what)
+            groups = world.places[index].make().apart[: event.written]
+            written = tuple(name for group in groups for name in group)
+            return event.what.kind, _what(world, index, event.what), written
         case _:
             return event.what

@@ -34,7 +34,7 @@ class _Telling:
     def beat(self, beat: Beat) -> None:
         me = beat.node
         if beat.kind == "crash" and beat.what is not None:
-            kind, what = beat.what
+            kind, what, _ = beat.what
             self._happening(Beat(me, kind, what, (), (), None, None))
         event = self._happening(beat)
         if beat.after is not None:
