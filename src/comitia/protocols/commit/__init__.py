@@ -4,7 +4,7 @@ Sources: Jim Gray, "Notes on Data Base Operating Systems", 1978 (two-phase commi
 "Nonblocking Commit Protocols", 1981 (three-phase commit); Jim Gray and Leslie Lamport, "Consensus
 on Transaction Commit", 2006 (Paxos Commit).
 
-**Left out**  Many transactions in one process; the election of a new coordinator of three-phase
+**Left out**  The election of a new coordinator of three-phase
 commit (its timeouts alone decide); Paxos Commit's optimisation of bundled messages.
 
 **Differs**  A prepared resource manager of two-phase commit inquires after the outcome again and
@@ -14,8 +14,9 @@ again, which a manager that has restarted answers.
 from comitia.kernel import Codec, Node, NodeId, Protocol
 from comitia.protocols.commit import messages, models
 from comitia.protocols.commit.promises import Consistency
+from comitia.protocols.commit.transactions import Transactions
 from comitia.protocols.commit.two_phase import ResourceManager, TransactionManager
-from comitia.protocols.commit.view import view
+from comitia.protocols.commit.view import transactions_view, view
 
 
 def make(id: NodeId, voters: tuple[NodeId, ...]) -> Node:
@@ -56,4 +57,13 @@ PROTOCOL = Protocol(
         models.three_phase_splits,
         models.paxos_commit,
     ),
+)
+
+TRANSACTIONS = Protocol(
+    name="transactions",
+    source='Jim Gray and Leslie Lamport, "Consensus on Transaction Commit", 2006',
+    codec=Codec("transactions", 1, (messages.Of,)),
+    make=Transactions,
+    promises=(),
+    view=transactions_view,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comitia.kernel import Ballot, Message, NodeId, Request
+from comitia.kernel import Ballot, Message, NodeId, Record, Request
 
 WORKING, PREPARED, PRECOMMITTED, COMMITTED, ABORTED = (
     "working",
@@ -78,3 +78,80 @@ class Phase2b(Message):
     ins: NodeId
     bal: Ballot
     val: str
+
+
+# Many transactions, see `transactions.py`.
+
+
+class Transaction(Record, order=True):
+    """Who takes part in the coordinator's transaction `number`; no acceptors: two-phase commit."""
+
+    coordinator: NodeId
+    number: int
+    managers: tuple[NodeId, ...]
+    acceptors: tuple[NodeId, ...] = ()
+
+    def seat(self, role: str) -> tuple[NodeId, int, str]:
+        """Return the place of `role` in this transaction."""
+        return self.coordinator, self.number, role
+
+
+class Of(Message):
+    """A message of one transaction; a Prepare brings the manager its part."""
+
+    about: Transaction
+    message: (
+        Prepare
+        | Prepared
+        | Refused
+        | Commit
+        | Abort
+        | Inquire
+        | Phase1a
+        | Phase1b
+        | Phase2a
+        | Phase2b
+    )
+    part: bytes = b""
+
+
+class Start(Request):
+    """Commit a transaction with these parts, by manager; answered with the outcome."""
+
+    token: int
+    parts: tuple[tuple[NodeId, bytes], ...]
+
+
+class Task(Record):
+    """What the owner of a part has to do: to "prepare", "commit" or "abort"."""
+
+    coordinator: NodeId
+    number: int
+    do: str
+    part: bytes = b""
+
+    @property
+    def transaction(self) -> tuple[NodeId, int]:
+        """The transaction's name."""
+        return self.coordinator, self.number
+
+
+class Attend(Request):
+    """The owner of the parts here is ready; answered with a `Task` once there is one."""
+
+    token: int
+
+
+class Willing(Request):
+    """The owner has prepared its part, or cannot.  Not answered."""
+
+    coordinator: NodeId
+    number: int
+    willing: bool
+
+
+class Finished(Request):
+    """The owner has committed or aborted its part, as it was told.  Not answered."""
+
+    coordinator: NodeId
+    number: int

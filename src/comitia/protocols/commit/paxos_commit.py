@@ -16,6 +16,7 @@ from comitia.protocols.commit.messages import (
     Abort,
     Begin,
     Commit,
+    Inquire,
     Phase1a,
     Phase1b,
     Phase2a,
@@ -118,6 +119,8 @@ class Leader(Node):
             case Phase2b(ins, bal, val) if not self.outcome:
                 self.heard |= {(src, (ins, bal, val))}
                 self.learn(out)
+            case Inquire() if self.outcome:
+                out.send(src, Commit() if self.outcome == COMMITTED else Abort())
 
     def pick(self, ins: NodeId) -> str:
         """The value that instance `ins` may have chosen; aborted when it has chosen none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from comitia.kernel import View
+from comitia.protocols.commit.transactions import RESOURCE, Transactions
 from comitia.protocols.commit.two_phase import ResourceManager, TransactionManager
 
 
@@ -17,4 +18,23 @@ def view(node: ResourceManager | TransactionManager) -> View:
         committed=int(node.state == "committed"),
         voters=(),
         facts=(("state", node.state),),
+    )
+
+
+def transactions_view(node: Transactions) -> View:
+    """Return what a party to many transactions shows: nobody leads, nothing is in slots."""
+    own = [kept for seat, kept in node.kept.items() if seat[2] == RESOURCE]
+    return View(
+        role="member",
+        epoch=0,
+        leader=None,
+        last=node.begun,
+        committed=0,
+        voters=node.voters,
+        facts=(
+            ("parts", str(len(own))),
+            ("prepared", str(sum(kept.state == "prepared" for kept in own))),
+            ("committed", str(sum(kept.state == "committed" for kept in own))),
+            ("aborted", str(sum(kept.state == "aborted" for kept in own))),
+        ),
     )
