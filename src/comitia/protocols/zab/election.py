@@ -52,7 +52,9 @@ class Election(State):
     def tell_vote(self, out: Out) -> None:
         """Tell everybody, now and again: somebody may not have been looking, or listening."""
         self.received = self.received.set(self.id, self.vote)
-        out.broadcast(self.others(), self.notification())
+        # The candidate may be no voter as far as this server knows, and need this vote even so.
+        to = sorted({*self.others(), self.vote.leader} - {self.id})
+        out.broadcast(to, self.notification())
         ping_ms = self.options.ping_ms
         out.set_timer("notify", after=(ping_ms, 2 * ping_ms))
         self.count_votes(out)
@@ -75,18 +77,32 @@ class Election(State):
         if message.state == LEADING:
             # Its word is enough: it gives up by itself when no quorum follows it.
             if self.role == LOOKING:
+                self.round = max(self.round, message.round)
                 self.follow(src, out)
-        elif message.state == FOLLOWING:
-            leader = message.vote.leader
-            if self.role == LOOKING and leader not in (self.id, src):
-                out.send(leader, self.notification())
-        elif self.role != LOOKING:
+            return
+        if message.state == FOLLOWING:
+            self.on_follower(src, message, out)
+            return
+        if self.role == FOLLOWING and src == self.leader_id and message.round > self.round:
+            self.look(out)  # it has given up
+        if self.role != LOOKING:
             if src in self.configuration.members():
                 out.send(src, self.notification())
         elif not self.may_lead():
             self.second(src, message, out)
         else:
             self.on_vote(src, message, out)
+
+    def on_follower(self, src: NodeId, message: Notification, out: Out) -> None:
+        """`src` follows somebody already: ask there; or it has decided for this very server."""
+        leader = message.vote.leader
+        if self.role != LOOKING:
+            return
+        if leader != self.id:
+            out.send(leader, self.notification())
+        elif self.vote.leader == self.id and self.may_lead() and message.round == self.round:
+            self.received = self.received.set(src, self.vote)
+            self.count_votes(out)
 
     def second(self, src: NodeId, message: Notification, out: Out) -> None:
         """An observer, or who was told to leave, may be a voter without knowing: it adds its voice
