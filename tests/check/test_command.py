@@ -56,7 +56,7 @@ def test_a_limit_gives_exit_status_3() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nothing"], "no protocol nothing"),
+        (["nothing"], "no protocol 'nothing'"),
         (["raft", "nothing"], "try elections"),
         (["raft", "elections", "--moons", "3"], "has no bound --moons; it has --servers"),
         (["raft", "elections", "--terms", "many"], "--terms wants a int"),

@@ -93,10 +93,14 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
-        while (reply := self._reader.gets()) is not False:
-            self._missing -= 1
-            if isinstance(reply, hiredis.ReplyError):
-                self._run.error(str(reply))
+        try:
+            while (reply := self._reader.gets()) is not False:
+                self._missing -= 1
+                if isinstance(reply, hiredis.ReplyError):
+                    self._run.error(str(reply))
+        except hiredis.ProtocolError:
+            self._run.give_up("what answers does not speak as Redis does")
+            return
         if self._missing == 0:
             now_ns = time.perf_counter_ns()
             if self._run.count(now_ns - self._sent_ns):
@@ -144,6 +148,10 @@ class _Run:
     def error(self, text: str) -> None:
         code = text.split(" ")[0]
         self.measured.errors[code] = self.measured.errors.get(code, 0) + 1
+
+    def give_up(self, reason: str) -> None:
+        if not self._over.done():
+            self._over.set_exception(ConnectionError(f"{self.measured.target}: {reason}"))
 
     def lost(self, error: Exception | None) -> None:
         if time.monotonic() < self._end_s:

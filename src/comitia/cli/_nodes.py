@@ -6,18 +6,34 @@ from collections.abc import Iterable
 
 import click
 
+from comitia.net.book import Address
 from comitia.net.remote import call, status_of
 from comitia.net.status import Status
 
 DEFAULT = ("127.0.0.1:7201", "127.0.0.1:7202", "127.0.0.1:7203")
 
+
+def address(text: str) -> str:
+    """Return `text` if it is HOST:PORT, or a port of this machine, else raise BadParameter."""
+    try:
+        return str(Address.parse(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 node_option = click.option(
     "--node",
     "nodes",
+    type=address,
     multiple=True,
     envvar="COMITIA_NODES",
     metavar="HOST:PORT",
     help="HTTP address of any node; the others are found from there. May be given often.",
+)
+
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from comitia.cli._nodes import node_option, statuses
+from comitia.cli._nodes import node_option, output_option, statuses
 from comitia.net.remote import connected
 
 PIECE_BYTES = 1 << 20
@@ -24,7 +25,7 @@ class NotCopied(Exception):
 @click.command(epilog="Example: comitia backup monday.backup")
 @click.argument("file", type=click.Path(path_type=Path))
 @node_option
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 def command(file: Path, nodes: tuple[str, ...], output: str) -> None:
     """Write all that the cluster holds to FILE, which may not exist yet.
 
@@ -36,6 +37,8 @@ def command(file: Path, nodes: tuple[str, ...], output: str) -> None:
     from comitia.net.backups import Backup, BackupError
     from comitia.net.wal import sync_directory
 
+    if not file.absolute().parent.is_dir():
+        raise click.ClickException(f"{file.absolute().parent} is no directory: make it first")
     if file.exists():
         raise click.ClickException(f"{file} exists already: choose another name, or move it away")
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
@@ -49,7 +52,8 @@ def command(file: Path, nodes: tuple[str, ...], output: str) -> None:
     except OSError as error:
         raise click.ClickException(f"{file}: not written: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may be on a disk that takes nothing
+            part.unlink(missing_ok=True)
     held.file = str(file)
     show(held, output)
 

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from comitia.cli._loop import run
+from comitia.cli._nodes import address, output_option
 
 if TYPE_CHECKING:
     from comitia.cli._load import Measured
@@ -26,10 +27,13 @@ T = TypeVar("T")
     multiple=True,
     default=["127.0.0.1:7001"],
     show_default=True,
+    type=address,
     metavar="HOST:PORT",
     help="A Redis port of the cluster.  May be given often: --record uses all, else the first.",
 )
-@click.option("--against", multiple=True, metavar="HOST:PORT", help="Another server to compare.")
+@click.option(
+    "--against", multiple=True, type=address, metavar="HOST:PORT", help="Another server to compare."
+)
 @click.option("--clients", default=64, show_default=True, type=click.IntRange(1))
 @click.option("--pipeline", default=16, show_default=True, type=click.IntRange(1))
 @click.option("--seconds", default=3.0, show_default=True, type=click.FloatRange(0.1))
@@ -67,7 +71,7 @@ T = TypeVar("T")
     default=".",
     help="With --protocol: the nodes' data are below this directory meanwhile, on its disk.",
 )
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 @click.pass_context
 def command(
     context: click.Context,
@@ -152,8 +156,12 @@ def _record(targets: list[Address], clients: int, seconds: float, keys: int, fil
 
     recorder = Recorder(time.monotonic_ns)
     keys = min(keys, 16)
-    _measured(record(targets, clients, seconds, keys, recorder))
-    file.write_text("".join(f"{line}\n" for line in to_json_lines(recorder.events)))
+    try:
+        with file.open("w") as written:  # opened first: what cannot be kept is not asked for
+            _measured(record(targets, clients, seconds, keys, recorder))
+            written.writelines(f"{line}\n" for line in to_json_lines(recorder.events))
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from error
     calls = sum(event.type == "invoke" for event in recorder.events)
     unknown = sum(event.type == "info" for event in recorder.events)
     click.echo(f"{calls} calls on {keys} keys, {unknown} with unknown outcome, in {file}")

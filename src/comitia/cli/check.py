@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from comitia.cli.serve import protocol_named
+
 if TYPE_CHECKING:
     from comitia.check import Progress, Report, System
     from comitia.kernel import Model, Promise, View
@@ -141,11 +143,11 @@ def _target(protocol: str, arguments: list[str]) -> Target:
 
 def _find(protocol: str) -> Any:
     module, _, name = protocol.partition(":")
-    where = module if name else f"comitia.protocols.{protocol}"
-    if name:
-        sys.path.insert(0, "")
+    if not name:
+        return protocol_named(protocol)
+    sys.path.insert(0, "")
     try:
-        return getattr(importlib.import_module(where), name or "PROTOCOL")
+        return getattr(importlib.import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
         raise click.UsageError(f"no protocol {protocol}: {error}") from error
 

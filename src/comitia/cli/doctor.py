@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from comitia.cli._nodes import Unreachable, node_option, statuses
+from comitia.cli._nodes import Unreachable, node_option, output_option, statuses
 from comitia.net.remote import status_of
 
 SYNCS = 200
@@ -27,26 +28,34 @@ Finding = tuple[bool, str]
 @click.command(epilog="Example: comitia doctor --data /var/lib/comitia")
 @click.option("--data", type=click.Path(path_type=Path), default=".", help="Where data will be.")
 @node_option
-def command(data: Path, nodes: tuple[str, ...]) -> None:
+@output_option
+def command(data: Path, nodes: tuple[str, ...], output: str) -> None:
     """Check the disk and the limits here and, if a cluster runs, its members and their clocks.
 
     Exit code 1 when something needs care.
     """
     findings = [*machine(data), *cluster(nodes)]
-    for fine, text in findings:
-        click.echo(f"  {'✔' if fine else '✘'} {text}")
+    if output == "json":
+        click.echo(json.dumps([{"fine": fine, "text": text} for fine, text in findings]))
+    else:
+        for fine, text in findings:
+            click.echo(f"  {'✔' if fine else '✘'} {text}")
     sys.exit(0 if all(fine for fine, _ in findings) else 1)
 
 
 def machine(data: Path) -> Iterator[Finding]:
     """Look at this machine."""
     where = next(path for path in (data, *data.absolute().parents) if path.is_dir())
-    median_ms, worst_ms = sync_ms(where)
-    how = "inline" if median_ms < 0.5 else "in a thread"
-    yield (
-        median_ms < SLOW_SYNC_MS,
-        f"a sync of {where} takes {median_ms:.2f} ms (99 %: {worst_ms:.1f} ms): done {how}",
-    )
+    try:
+        median_ms, worst_ms = sync_ms(where)
+    except OSError as error:
+        yield False, f"nothing can be written in {where}: {error.strerror}"
+    else:
+        how = "inline" if median_ms < 0.5 else "in a thread"
+        yield (
+            median_ms < SLOW_SYNC_MS,
+            f"a sync of {where} takes {median_ms:.2f} ms (99 %: {worst_ms:.1f} ms): done {how}",
+        )
     disk = os.statvfs(where)
     free = disk.f_bavail * disk.f_frsize
     yield free > FREE_BYTES, f"{free / (1 << 30):.1f} GiB are free in {where}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import click
 
-from comitia.cli._nodes import Unreachable, leader_of, node_option, number, operate
+from comitia.cli._nodes import Unreachable, leader_of, node_option, number, operate, output_option
 
 WAIT_S = 5.0
 
@@ -16,14 +17,19 @@ def command() -> None:
     """Show the leader, or hand leadership to another member."""
 
 
-@command.command()
+@command.command(epilog="Example: comitia leader show")
 @node_option
-def show(nodes: tuple[str, ...]) -> None:
+@output_option
+def show(nodes: tuple[str, ...], output: str) -> None:
     """Print the leader."""
-    click.echo(f"n{leader_of(nodes)[0].node}")
+    leader, at = leader_of(nodes)
+    if output == "json":
+        click.echo(json.dumps({"leader": f"n{leader.node}", "epoch": leader.epoch, "http": at}))
+    else:
+        click.echo(f"n{leader.node}")
 
 
-@command.command()
+@command.command(epilog="Example: comitia leader transfer n3")
 @click.argument("node")
 @node_option
 def transfer(node: str, nodes: tuple[str, ...]) -> None:

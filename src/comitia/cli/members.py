@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from comitia.cli._nodes import chief_of, node_option, number, operate
+from comitia.cli._nodes import address, chief_of, node_option, number, operate, output_option
 
 
 @click.group(epilog="Example: comitia members add n4 --address 10.0.0.4:7101 --learner")
@@ -12,9 +12,9 @@ def command() -> None:
     """List, add, promote and remove members."""
 
 
-@command.command("list")
+@command.command("list", epilog="Example: comitia members list -o json")
 @node_option
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 def list_(nodes: tuple[str, ...], output: str) -> None:
     """Show the members and where they are."""
     import json
@@ -36,9 +36,11 @@ def list_(nodes: tuple[str, ...], output: str) -> None:
         click.echo(f"{row['node']:5} {row['role']:8} {row['address']}")
 
 
-@command.command()
+@command.command(epilog="Example: comitia members add n4 --address 10.0.0.4:7101 --learner")
 @click.argument("node")
-@click.option("--address", metavar="HOST:PORT", help="Where its peer port is, if not known yet.")
+@click.option(
+    "--address", type=address, metavar="HOST:PORT", help="Where its peer port is, if not known yet."
+)
 @click.option("--learner", is_flag=True, help="It copies the log but does not vote.")
 @node_option
 def add(node: str, address: str | None, learner: bool, nodes: tuple[str, ...]) -> None:
@@ -59,7 +61,7 @@ def add(node: str, address: str | None, learner: bool, nodes: tuple[str, ...]) -
     click.echo(f"n{id} is a {'learner' if learner else 'voter'}")
 
 
-@command.command()
+@command.command(epilog="Example: comitia members promote n4")
 @click.argument("node")
 @node_option
 def promote(node: str, nodes: tuple[str, ...]) -> None:
@@ -72,7 +74,7 @@ def promote(node: str, nodes: tuple[str, ...]) -> None:
     click.echo(f"n{id} is a voter")
 
 
-@command.command()
+@command.command(epilog="Example: comitia members remove n2")
 @click.argument("node")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @node_option

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from comitia.cli._nodes import output_option
+
 if TYPE_CHECKING:
-    from comitia.cli._backups import Held
+    from comitia.kernel import Protocol
     from comitia.net.backups import Backup
 
 MAKING = ".restoring"
@@ -34,7 +36,7 @@ MAKING = ".restoring"
 @click.option("--protocol", help="Of the new cluster: any that keeps a log; that of the backup.")
 @click.option("--dry-run", is_flag=True, help="Check FILE and show what it holds, no more.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 def command(
     file: Path,
     data: Path,
@@ -52,7 +54,9 @@ def command(
     its machine.
     """
     from comitia.cli._backups import read_back, show
+    from comitia.cli.serve import protocol_named
     from comitia.net.backups import Backup, BackupError
+    from comitia.serve.fronts import keeps_log
 
     try:
         backup = Backup(file)
@@ -60,6 +64,9 @@ def command(
         raise click.ClickException(f"{error}; use another") from error
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
+    chosen = protocol_named(protocol or backup.header.protocol)
+    if not keeps_log(chosen):
+        raise click.UsageError(f"{chosen.name} keeps no log: its data are not made of a backup")
     ids = tuple(range(1, (nodes or len(backup.header.voters)) + 1))
     if not dry_run:
         refuse_existing(data)
@@ -68,15 +75,14 @@ def command(
         show(held, output)
         return
     name = new_name(cluster or held.cluster)
-    protocol = protocol or held.protocol
     click.echo("\n".join(held.lines()), err=output == "json")
     made = ", ".join(f"n{id}" for id in ids)
-    click.echo(f"plan: make {made} of the new cluster {name} ({protocol}) in {data}", err=True)
+    click.echo(f"plan: make {made} of the new cluster {name} ({chosen.name}) in {data}", err=True)
     if not yes:
         click.confirm("go on?", abort=True, err=True)
-    make(backup, held, data, name, protocol, ids)
+    make(backup, data, name, chosen, ids)
     if output == "json":
-        show(held, output, made={"cluster": name, "protocol": protocol, "data": str(data)})
+        show(held, output, made={"cluster": name, "protocol": chosen.name, "data": str(data)})
         return
     click.echo(f"made; on this machine:  comitia up --data {data}")
     click.echo(f"elsewhere, each with its directory:  comitia serve --cluster {name} --node ...")
@@ -102,21 +108,14 @@ def refuse_existing(data: Path) -> None:
         )
 
 
-def make(
-    backup: Backup, held: Held, data: Path, name: str, protocol: str, ids: tuple[int, ...]
-) -> None:
+def make(backup: Backup, data: Path, name: str, protocol: Protocol, ids: tuple[int, ...]) -> None:
     """Make the directories, all or none.  Raises ClickException."""
     import structlog
 
-    from comitia.cli.serve import protocol_named
     from comitia.machines.sessions import RESTORED
     from comitia.net.founding import Founding, NotFounded
     from comitia.net.wal import sync_directory
-    from comitia.serve.fronts import keeps_log
 
-    chosen = protocol_named(protocol)
-    if not keeps_log(chosen):
-        raise click.UsageError(f"{protocol} keeps no log: its data are not made of a backup")
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     existed = data.exists()
@@ -125,7 +124,7 @@ def make(
         if making.exists():  # of a restore that was interrupted
             shutil.rmtree(making)
         making.mkdir(parents=True)
-        asyncio.run(Founding(chosen, name, ids, making).run(backup.chunks, RESTORED))
+        asyncio.run(Founding(protocol, name, ids, making).run(backup.chunks, RESTORED))
         for id in ids:
             (making / f"n{id}").rename(data / f"n{id}")
         making.rmdir()

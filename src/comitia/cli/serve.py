@@ -56,6 +56,8 @@ def command(path: Path | None, **flags: Any) -> None:
     logs_to_stderr(config)
     try:
         run(serve(config, made, front))
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
     except _expected() as error:
         raise click.ClickException(str(error)) from error
 
@@ -87,7 +89,9 @@ def logs_to_stderr(config: Config) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if config.log == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        )
     )
     structlog.configure(
         processors=[

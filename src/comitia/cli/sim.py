@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from comitia.cli.serve import protocol_named
+
 if TYPE_CHECKING:
     from comitia.history.trace import Header, TraceEvent
     from comitia.kernel import Protocol
@@ -21,16 +23,6 @@ SUFFIXES = {"jsonl": "jsonl", "shiviz": "shiviz.log", "mermaid": "mmd"}
 FORMS = tuple(SUFFIXES)
 REPORT_S = 60
 """Where no progress bar can be shown, a line every so often."""
-
-
-def load_protocol(name: str) -> Protocol:
-    """Return the protocol of that name.  Raises click.UsageError when there is none."""
-    from comitia import protocols
-
-    try:
-        return protocols.load(name)
-    except LookupError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -78,7 +70,7 @@ def command(
     from comitia.sim.faults import parse_faults
     from comitia.sim.run import DEFAULT_STEPS, Settings
 
-    load_protocol(protocol)
+    protocol_named(protocol)
     try:
         chosen = parse_faults(faults)
     except ValueError as error:
@@ -94,7 +86,7 @@ def command(
         first, seeds, jobs = seed, 1, 1
     span = range(first, first + seeds)
     tally = _run(protocol, settings, span, jobs or os.cpu_count() or 1)
-    _tell(load_protocol(protocol), settings, tally, seed, trace, form)
+    _tell(protocol_named(protocol), settings, tally, seed, trace, form)
     sys.exit(1 if tally.failures else 0)
 
 
@@ -116,7 +108,7 @@ def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
         with bar:
             reported = began
             task = bar.add_task(name, total=len(span), rates="")
-            for outcome in campaign(partial(load_protocol, name), settings, span, jobs):
+            for outcome in campaign(partial(protocol_named, name), settings, span, jobs):
                 tally.add(outcome)
                 if outcome.failure is not None and len(tally.failures) <= 20:
                     bar.console.print(f"✘ {outcome.failure}", highlight=False, markup=False)

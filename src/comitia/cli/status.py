@@ -6,12 +6,12 @@ import sys
 
 import click
 
-from comitia.cli._nodes import node_option, statuses
+from comitia.cli._nodes import node_option, output_option, statuses
 
 
 @click.command(epilog="Example: comitia status -o json")
 @node_option
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+@output_option
 def command(nodes: tuple[str, ...], output: str) -> None:
     """Show every node, and how many more may fail.
 

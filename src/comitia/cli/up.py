@@ -44,6 +44,7 @@ def command(nodes: int | None, protocol: str | None, data: str, reads: str, port
     if held:
         settings["cluster"] = held[0].cluster
         settings["protocol"] = protocol or held[0].protocol
+    check_served(settings["protocol"])
     ports = {id + 1: Ports(port + id, port + 100 + id, port + 200 + id) for id in range(size)}
     cluster = LocalCluster(Path(data), ports, settings)
     check_ports(cluster)
@@ -55,7 +56,7 @@ def command(nodes: int | None, protocol: str | None, data: str, reads: str, port
         watch(cluster)
     except Stop:
         click.echo("\n  stopping ...", nl=False)
-    except NodeFailed as error:
+    except (NodeFailed, OSError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         clean = cluster.stop()
@@ -87,6 +88,17 @@ def check_size(data: Path, nodes: int | None, held: list[Identity]) -> int:
             f"--nodes {len(ids)}, or choose another --data"
         )
     return size
+
+
+def check_served(name: str) -> None:
+    """Raise UsageError when no such protocol serves clients."""
+    from comitia.cli.serve import protocol_named
+    from comitia.serve.fronts import front_of
+
+    try:
+        front_of(protocol_named(name))
+    except LookupError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def check_ports(cluster: LocalCluster) -> None:

@@ -17,7 +17,7 @@ from comitia.kernel import replace
 from comitia.kernel.stable import StableCodec
 from comitia.net.application import Application
 from comitia.net.book import Address, Book, Place
-from comitia.net.config import Config
+from comitia.net.config import Config, ConfigError
 from comitia.net.host import Host
 from comitia.net.http import Api, HttpServer
 from comitia.net.links import Links
@@ -85,14 +85,18 @@ class Member:
     def __init__(
         self, config: Config, protocol: KernelProtocol, front: Callable[[], Front]
     ) -> None:
-        """Raises PortTaken, Locked, BookError, ValueError, TypeError: options of the protocol."""
+        """Raises PortTaken, Locked, BookError, ConfigError: the options of the protocol."""
         self.config, self.protocol = config, protocol
         self.sockets = {
             setting: listening(setting, getattr(config, setting))
             for setting in ("peer", "http", "redis")
         }
         directory = Path(config.data)
-        node = protocol.make(config.node, tuple(config.founders()), **options(config, protocol))
+        try:
+            node = protocol.make(config.node, tuple(config.founders()), **options(config, protocol))
+        except (TypeError, ValueError) as error:
+            given = ", ".join(f"{name}={value}" for name, value in config.options.items())
+            raise ConfigError(f"options {given}: {error}") from error
         identity = Identity(config.cluster, config.node, protocol.name, protocol.codec.version)
         storage = Storage(directory, identity, StableCodec(type(node)))
         book = Book(directory / "book", places(config))
