@@ -216,6 +216,15 @@ def test_a_scout_asks_its_own_acceptor_last() -> None:
     assert world.nodes[1].leader_ballot_num == Ballot(1, 1)
 
 
+def test_a_scout_gives_up_when_it_hears_a_leader() -> None:
+    world = PaxosWorld()
+    world.stand(3)
+    assert world.nodes[3].scouting
+    world.fire(1, "heartbeat")
+    assert not world.nodes[3].scouting
+    assert "patience" not in world.timers[3]
+
+
 def test_a_scout_first_learns_what_others_know_to_be_decided() -> None:
     world = PaxosWorld()
     world.isolate(3)
@@ -255,6 +264,7 @@ def test_a_command_is_decided_by_a_majority_and_not_by_fewer() -> None:
 def test_a_leader_counts_its_own_acceptor_only_when_that_is_on_disk() -> None:
     world = PaxosWorld()
     world.propose(1, "a", settle=False)
+    assert {type(message) for message in world.early} <= {P2a, Decision}
     own = world.lose(P2b, src=1, to=1)
     world.pass_on(P2a, to=2)
     world.pass_on(P2b, src=2)

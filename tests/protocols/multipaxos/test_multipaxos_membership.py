@@ -7,6 +7,7 @@ from multipaxos_world import PaxosWorld
 
 from comitia.kernel import Ballot
 from comitia.protocols.multipaxos.messages import (
+    CatchUp,
     Decision,
     Decisions,
     Heard,
@@ -29,6 +30,13 @@ def since(world: PaxosWorld, id: int = 1) -> int:
     return slot
 
 
+def change(world: PaxosWorld, *voters: int) -> None:
+    """n1 has just proposed this change: who will decide has promised."""
+    world.reconfigure(1, 9, voters, settle=False)
+    while not world.nodes[1].proposed:
+        world.deliver(world.flying[0])
+
+
 # When a change takes effect.
 
 
@@ -43,7 +51,7 @@ def test_a_configuration_decided_at_a_slot_decides_from_window_slots_later_on() 
 
 def test_the_slots_in_between_are_decided_by_the_old_acceptors() -> None:
     world = changing(4, 3, 4, 5)
-    world.reconfigure(1, 9, (1, 4, 5), settle=False)
+    change(world, 1, 4, 5)
     world.isolate(4, 5)
     world.settle()
     assert world.performed(1) == 4  # no-ops up to the last slot of the old configuration
@@ -66,22 +74,26 @@ def test_a_change_takes_effect_without_any_client() -> None:
 
 def test_new_acceptors_promise_before_anything_is_proposed_for_their_slots() -> None:
     world = changing(1, 3, 4, 5)
-    world.reconfigure(1, 9, (1, 4, 5), settle=False)
-    held_back = []
-    while world.flying:
-        held_back += world.lose(P1a, to=4) + world.lose(P1a, to=5)
-        if world.flying:
-            world.deliver(world.flying[0])
-    world.propose(1, "a", settle=False)
+    change(world, 2, 4, 5)
+    world.pass_on(P2a)
+    world.crash(1)  # the next leader has their promises for another ballot than its own
+    world.stand(2, 3, settle=False)
+    while 2 not in world.leaders() or world.performed(2) < 1:
+        world.lose(P1a, to=4)
+        world.lose(P1a, to=5)
+        world.deliver(world.flying[0])
+    world.lose()
+    world.start(1)
+    world.propose(2, "a", settle=False)
     assert world.find(P2a) == []
-    world.deliver(*held_back)
-    world.settle()
-    assert world.values(1) == ["a"]
+    for _ in range(3):
+        world.fire(2, "heartbeat")
+    assert world.values(4) == ["a"]
 
 
 def test_a_leader_s_own_acceptor_promises_for_the_slots_of_a_change_too() -> None:
     world = changing(2, 3, 4)
-    world.reconfigure(1, 9, (1, 4), settle=False)
+    change(world, 1, 4)
     world.lose(P2a, to=4)
     while len(world.nodes[2].configurations) < 2:
         world.deliver(world.flying[0])
@@ -147,7 +159,7 @@ def test_a_leader_may_change_a_second_time_when_the_first_change_is_in_force() -
 
 def test_the_next_leader_finishes_a_change() -> None:
     world = changing(4, 3, 4)
-    world.reconfigure(1, 9, (2, 3, 4), settle=False)
+    change(world, 2, 3, 4)
     world.pass_on(P2a)
     world.crash(1)
     world.lose()
@@ -169,8 +181,7 @@ def test_configurations_survive_a_restart_and_a_snapshot() -> None:
 
 def test_a_configuration_that_waits_for_its_first_slot_is_part_of_the_snapshot() -> None:
     world = changing(4, 3, 4)
-    world.reconfigure(1, 9, (1, 2, 4), settle=False)
-    world.lose(Decision)
+    change(world, 1, 2, 4)
     while world.performed(1) == 0:
         world.deliver(world.flying[0])
     world.lose()
@@ -181,8 +192,9 @@ def test_a_configuration_that_waits_for_its_first_slot_is_part_of_the_snapshot()
 
 def test_who_left_tells_those_who_came_that_they_decide_now() -> None:
     world = changing(2, 3, 4, 5, 6)
+    change(world, 4, 5, 6)
     world.isolate(4, 5, 6)
-    world.reconfigure(1, 9, (4, 5, 6))
+    world.settle()
     world.crash(1)  # the only leader that knew, and none of n4, n5 and n6 has heard of it
     world.elapse(lambda: not world.nodes[2].may_lead() and not world.nodes[3].may_lead())
     world.heal()
@@ -267,12 +279,51 @@ def test_a_change_to_what_is_so_already_is_done_at_once() -> None:
 
 
 def test_a_change_that_got_no_slot_when_its_leader_steps_down_is_refused() -> None:
-    world = changing(1, 3, 4)
+    world = changing(1, 3)
     world.propose(1, "a", settle=False)
-    world.reconfigure(1, 9, (1, 2, 3, 4), settle=False)
+    world.reconfigure(1, 9, (1, 2), settle=False)
     world.lose()
     world.deliver((2, 1, Decision(Ballot(9, 2), 0, 0, 0)))
     assert "preempted" in world.refusal(9)
+
+
+def test_newcomers_that_do_not_run_are_named_and_nothing_changes() -> None:
+    world = changing(2, 3, 4)
+    world.reconfigure(1, 9, (1, 4, 5, 6))
+    world.propose(1, "a")
+    world.fire(1, "newcomers")
+    assert world.refusal(9) == "n5, n6 did not catch up; do they run?"
+    assert world.nodes[1].peers == (2, 3)
+    world.propose(1, "b")
+    assert world.values(2) == ["a", "b"]
+
+
+def test_a_change_waits_until_a_majority_of_who_will_decide_has_caught_up() -> None:
+    world = changing(2, 3, 4)
+    for value in "abcdef":
+        world.propose(1, value)
+    world.reconfigure(1, 9, (1, 4), settle=False)
+    world.lose(CatchUp)
+    while world.flying:
+        world.deliver(world.flying[0])
+        world.lose(CatchUp)
+    assert not world.nodes[1].proposed
+    world.fire(4, "catch_up")
+    for _ in range(4):
+        world.fire(1, "heartbeat")
+    assert world.answer(9) is None
+
+
+def test_a_change_of_learners_alone_is_done_when_it_is_decided() -> None:
+    world = changing(2, 3, 4)
+    world.reconfigure(1, 9, (1, 2, 3), (4,), settle=False)
+    world.lose(P2a)
+    world.settle()
+    with pytest.raises(KeyError):
+        world.answer(9)
+    for _ in range(3):
+        world.fire(1, "heartbeat")
+    assert world.answer(9) is None
 
 
 # Leases while members change.
@@ -281,8 +332,8 @@ def test_a_change_that_got_no_slot_when_its_leader_steps_down_is_refused() -> No
 def test_a_lease_takes_the_word_of_the_next_acceptors_too() -> None:
     world = changing(4, 3, 4, 5, 6)
     world.fire(1, "heartbeat")
+    change(world, 1, 4, 5, 6)
     world.isolate(4, 5, 6)
-    world.reconfigure(1, 9, (1, 4, 5, 6), settle=False)
     while world.performed(1) == 0:
         world.deliver(world.flying[0])
     world.lose()  # the change is decided, and not yet in force

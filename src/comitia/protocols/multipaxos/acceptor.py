@@ -61,6 +61,8 @@ class Acceptor(State):
             out.send(src, Preempted(self.ballot_num))
             return False
         self.promise(ballot_num, out)
+        if self.scouting:
+            self.step_down(f"n{src} leads", out)
         self.hear(src, out)
         return True
 

@@ -64,9 +64,7 @@ class Leader(Scout):
         for command in waiting:
             if command.value:
                 out.refuse(Propose(command.value), reason)
-            elif self.reconfigure is not None:
-                out.refuse(self.reconfigure, reason)
-        self.reconfigure = None
+        self.end_reconfigure(any(command.configuration for command in waiting), reason, out)
         if self.active:
             out.cancel_timer("heartbeat")
             self.drop_confirming(reason, out)
@@ -225,7 +223,7 @@ class Leader(Scout):
             if not commander.chosen and commander.first < self.resend_below:
                 self.repeat(commander, out)
         self.resend_below = self.slot_in
-        if not all(map(self.has_promised, self.configurations)):
+        if not all(map(self.has_promised, self.electorates)):
             self.send_p1a(out)
 
     def repeat(self, commander: Commander, out: Out) -> None:
@@ -277,4 +275,7 @@ class Leader(Scout):
         raise NotImplementedError
 
     def end_transfer(self, reason: str, out: Out) -> None:
+        raise NotImplementedError
+
+    def end_reconfigure(self, waits: bool, reason: str, out: Out) -> None:
         raise NotImplementedError

@@ -5,8 +5,9 @@ at slot s decides who decides from slot s + WINDOW on.  Quorums of different con
 decide the same slot, so they need not meet, and any set may follow any other.  A leader fills the
 slots in between with no-ops, so that a change takes effect although nobody asks for anything.
 
-The change is done when a majority of the new acceptors has performed every slot of the old ones:
-then those who leave may be stopped.
+A change is proposed when a majority of the new acceptors has promised and caught up.  It is done
+when a majority of them has performed every slot of the old ones: then those who leave may be
+stopped.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ from comitia.protocols.multipaxos.messages import (
 )
 from comitia.protocols.multipaxos.reads import Reads
 
+NEWCOMERS_MS = 30_000
+"""How long newcomers may take to catch up."""
+
 
 class Membership(Reads):
     """Who takes part, and who leads when asked."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
+        self.proposed = False  # the change that is wanted has got its place among the requests
         self.heirs: frozenset[NodeId] = frozenset()  # who needs not be told that it is acceptor
 
     def on_reconfigure(self, request: Reconfigure, out: Out) -> None:
@@ -47,12 +52,52 @@ class Membership(Reads):
         elif (voters, learners) == (now.voters, now.learners):
             out.answer(request, None)
         else:
-            self.reconfigure = request
+            self.reconfigure, self.proposed = request, False
             # From which slot on is known when it gets a slot itself.
-            self.requests += (Command(configuration=Configuration(0, voters, learners)),)
+            self.wanted = Configuration(0, voters, learners)
+            self.peers = self.audience
+            out.set_timer("newcomers", after=(NEWCOMERS_MS, NEWCOMERS_MS))
+            self.send_p1a(out)
+            self.begin_round(out)
+            self.decision_due = True
+            self.propose_change(out)
+
+    def propose_change(self, out: Out) -> None:
+        """A change is proposed when a majority of who will decide has promised and caught up.
+
+        Else the log would stop WINDOW slots later, until they have.
+        """
+        wanted = self.wanted
+        if wanted is not None and not self.proposed and self.has_promised(wanted):
+            ready = frozenset(wanted.voters).difference(self.behind(wanted))
+            if wanted.quorum.is_write_quorum(ready):
+                self.proposed = True
+                out.cancel_timer("newcomers")
+                self.requests += (Command(configuration=wanted),)
+
+    def behind(self, wanted: Configuration) -> tuple[NodeId, ...]:
+        """Return which voters have not answered, or lag so much that they could not accept."""
+        warm = self.performed - self.window
+        known = self.performed_by.set(self.id, self.performed)
+        return tuple(n for n in wanted.voters if n not in known or known[n] < warm)
+
+    def on_newcomers_timer(self, out: Out) -> None:
+        if self.wanted is not None and not self.proposed:
+            names = ", ".join(f"n{n}" for n in self.behind(self.wanted)) or "the new voters"
+            self.end_reconfigure(True, f"{names} did not catch up; do they run?", out)
+            self.peers = self.audience
+
+    def end_reconfigure(self, waits: bool, reason: str, out: Out) -> None:
+        """Refused if it got no slot; else its outcome is open, and the next leader's business."""
+        request, self.reconfigure, self.wanted = self.reconfigure, None, None
+        if request is not None:
+            out.cancel_timer("newcomers")
+            if waits or not self.proposed:
+                out.refuse(request, reason)
 
     def on_configuration(self, configuration: Configuration, out: Out) -> None:
         if self.active:
+            self.wanted = None
             self.peers = self.audience
             self.forget_lease()  # it takes the newcomers' word as well from now on
             self.begin_round(out)
@@ -74,12 +119,14 @@ class Membership(Reads):
             self.wait(out)  # an acceptor since just now, and nobody leads
 
     def on_progress(self, out: Out) -> None:
-        """Slots were performed, here or elsewhere: is something done that waited for it?"""
+        """Slots were performed, here or elsewhere, or somebody promised: what waited for that?"""
         if self.transfer is not None and not self.transfer_told and self.slot_in == self.slot_out:
             self.tell_to_take_over(self.transfer, out)
-        if self.reconfigure is None and self.id in self.configurations[0].voters:
+        self.propose_change(out)
+        leaves = self.id not in self.configurations[0].voters
+        if len(self.configurations) > 1 or self.wanted is not None:
             return
-        if len(self.configurations) > 1:
+        if self.reconfigure is None and not leaves:
             return
         now = self.configurations[0]
         if self.has_promised(now) and self.performed_by_majority() >= now.since - 1:
@@ -87,9 +134,8 @@ class Membership(Reads):
 
     def changed(self, now: Configuration, out: Out) -> None:
         """`now` decides, and a majority of it knows all that was decided before."""
-        request = self.reconfigure
-        if request is not None and request.voters == frozenset(now.voters):
-            self.reconfigure = None
+        request, self.reconfigure = self.reconfigure, None
+        if request is not None:
             out.answer(request, None)
         if self.id not in now.voters:  # whoever is no acceptor has no business leading
             heir = max(now.voters, key=lambda n: (self.performed_by.get(n, 0), -n))

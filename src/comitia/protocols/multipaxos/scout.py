@@ -58,7 +58,7 @@ class Scout(Learner):
         Else one that is cut off would, ballot by ballot, shut itself out of the one in which the
         others live on.
         """
-        for acceptor in sorted({n for c in self.configurations for n in c.voters}):
+        for acceptor in sorted({n for c in self.electorates for n in c.voters}):
             last = acceptor == self.id and not self.active
             if acceptor not in self.promised and not last:
                 out.send(acceptor, self.p1a())
@@ -73,7 +73,7 @@ class Scout(Learner):
             or message.first > self.scout_first
             or src in self.promised
             or not (self.scouting or self.active)
-            or all(map(self.has_promised, self.configurations))
+            or all(map(self.has_promised, self.electorates))
         ):
             return
         self.promised |= {src}
@@ -86,6 +86,8 @@ class Scout(Learner):
             self.ahead, self.ahead_of = message.decided, src
         if self.scouting:
             self.try_adopt(out)
+        else:
+            self.on_performed(out)
 
     def has_promised(self, configuration: Configuration) -> bool:
         """Has a majority of `configuration` promised this leader's ballot?"""

@@ -78,6 +78,7 @@ class State(Replica):
         self.promised: frozenset[NodeId] = frozenset()
         self.pmax: Map[Slot, PValue] = Map()  # of each slot, the reported pvalue of highest ballot
         self.commanders: tuple[Commander, ...] = ()  # in the order of slots
+        self.wanted: Configuration | None = None  # asked for, and not yet decided
 
     # Slots and configurations.
 
@@ -105,11 +106,12 @@ class State(Replica):
     @property
     def audience(self) -> tuple[NodeId, ...]:
         """Everybody else who is, or will be, a member; ascending."""
-        if len(self.configurations) == 1:
-            members = self.configurations[0].members
-        else:
-            members = tuple(sorted({n for c in self.configurations for n in c.members}))
-        return tuple(n for n in members if n != self.id)
+        return tuple(sorted({n for c in self.electorates for n in c.members} - {self.id}))
+
+    @property
+    def electorates(self) -> tuple[Configuration, ...]:
+        """Those whose promises a leader needs: now, soon, and before it proposes a change."""
+        return self.configurations if self.wanted is None else (*self.configurations, self.wanted)
 
     def may_lead(self) -> bool:
         """Is this member an acceptor now, or about to become one?"""
@@ -149,7 +151,7 @@ class State(Replica):
         raise NotImplementedError
 
     def on_performed(self, out: Out) -> None:
-        """Leader: slots were performed."""
+        """Membership: slots were performed, or somebody has promised."""
         raise NotImplementedError
 
     def begin_round(self, out: Out) -> None:
