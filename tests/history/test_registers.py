@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comitia.history import UNKNOWN, Contradiction, Operation, Register, Set, check
-from comitia.history.beam import Beam
+from comitia.history.beam import Beam, decide
 from comitia.history.moves import Moves, member, register
 from comitia.history.search import Search
 from comitia.history.sweep import Sweep
+from comitia.history.verdict import GaveUp
+from comitia.history.window import contradicts
 from comitia.history.zones import zones
 
 from .generate import history
@@ -52,6 +54,100 @@ def test_the_sweep_agrees_with_the_search_on_longer_histories(**shape: Any) -> N
     )
     if isinstance(answer, list):
         explains(answer, operations, Register())
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    clients=st.integers(6, 40),
+    length=st.integers(20, 60),
+    values=st.integers(2, 6),
+)
+def test_many_clients_served_by_a_correct_register_are_never_called_wrong(**shape: Any) -> None:
+    operations = history(kind="register", **shape)
+    operations = [o for o in operations if o.output is not False]
+    try:
+        answer = Sweep(moves(operations), most_steps=3000).run()
+    except GaveUp:
+        return
+    assert isinstance(answer, list)
+    explains(answer, operations, Register())
+
+
+def test_a_value_is_written_again_to_hide_another_write_before_it() -> None:
+    """`write(1)` has room only between the two 0s, or just before `write(3)` writes 3 anew."""
+    agree = [
+        Operation(0, "write", 0, None, 33, 39),
+        Operation(1, "cas", (0, 3), True, 42, 46),
+        Operation(2, "write", 3, None, 53, 65),
+        Operation(3, "cas", (3, 0), True, 54, 59),
+        Operation(4, "write", 1, None, 56, 60),
+        Operation(5, "cas", (0, 2), True, 61, 64),
+    ]
+    still_needed = [
+        Operation(0, "write", 0, None, 148, 160),
+        Operation(1, "cas", (0, 1), True, 155, 179),
+        Operation(2, "cas", (1, 3), True, 163, 180),
+        Operation(3, "write", 1, None, 165, 182),
+        Operation(4, "read", None, 1, 167, 219),
+        Operation(5, "write", 4, None, 173, 181),
+        Operation(6, "cas", (3, 2), True, 186, 196),
+    ]
+    for operations in (agree, still_needed):
+        answer = Sweep(moves(operations)).run()
+        assert isinstance(answer, list)
+        explains(answer, operations, Register())
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    length=st.integers(4, 30),
+    values=st.integers(1, 6),
+    moment=st.integers(0, 60),
+    events=st.integers(1, 40),
+    **SHAPES,
+)
+def test_a_window_of_what_can_be_explained_can_be_explained(
+    moment: int, events: int, **shape: Any
+) -> None:
+    operations = history(kind="register", **shape)
+    found = moves(operations)
+    if contradicts(found, (moment, moment), events):
+        assert not isinstance(Sweep(found).run(), list)
+
+
+@pytest.mark.parametrize("values", [2, 5, 20, 100])
+def test_a_long_history_of_many_clients_is_judged_with_few_configurations(values: int) -> None:
+    operations = history(3, "register", clients=50, length=1500, values=values)
+    operations = [o for o in operations if o.output is not False]
+    answer = decide(moves(operations))
+    assert isinstance(answer, list)
+    explains(answer, operations, Register())
+
+
+@pytest.mark.parametrize("values", [20, 100])
+def test_a_stale_read_far_into_a_long_history_is_found_and_explained(values: int) -> None:
+    operations = history(4, "register", clients=20, length=1500, values=values)
+    operations = [o for o in operations if o.output is not False]
+    reads = [i for i, o in enumerate(operations) if o.f == "read" and o.end is not None]
+    at = reads[-len(reads) // 4]
+    stale = operations[at]
+    wrong = next(v for v in range(values) if not _written_near(operations, stale, v))
+    operations[at] = Operation(stale.process, "read", None, wrong, stale.call, stale.end)
+    part = check(operations, Register()).parts[0]
+    assert part.ok is False
+    assert part.contradiction is not None
+    assert operations[at] in part.contradiction.operations
+    assert len(part.contradiction.operations) < 8
+
+
+def _written_near(operations: list[Operation], read: Operation, value: int) -> bool:
+    assert read.end is not None
+    return any(
+        value in ((o.value, o.value[1]) if o.f == "cas" else (o.value,))
+        for o in operations
+        if o.f != "read" and o.call < read.end and (o.end is None or o.end > read.call - 90)
+    )
 
 
 @settings(max_examples=1500, deadline=None)

@@ -1,30 +1,35 @@
-"""Long registers with many overlapping operations: follow the best few configurations only.
+"""Long registers with many overlapping operations: follow the most promising configurations only.
 
-A sweep that keeps too many configurations is repeated with the most promising ones of each value,
-which is sound for saying yes: what survives to the end is a linearization.  Where none survives
-there is either a contradiction, which a small window around that moment shows exactly, or the
-wrong ones were kept: then go back a little and keep more.
+Leaving some out is sound for saying yes: what survives to the end is a linearization.  Where none
+survives and none was left out, there is no linearization.  Else there is either a contradiction
+nearby, which a window around that moment shows exactly, or the wrong ones were left out: then go
+back a little and keep more.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from heapq import nsmallest
 from typing import Any, Final
 
+from comitia.history.dominance import Configuration
 from comitia.history.moves import READ, SWAP, WRITE, Moves, Order
 from comitia.history.opened import Opened
-from comitia.history.sweep import Configuration, Stuck, Sweep
+from comitia.history.sweep import Stuck, Sweep
 from comitia.history.timeline import NEVER, ranks
-from comitia.history.verdict import Expired, GaveUp, never
+from comitia.history.verdict import Expired, never
 from comitia.history.window import contradicts
 
-_STEPS: Final = 20_000
-"""A full sweep that comes to more configurations than this is repeated with a beam."""
-_WIDTH: Final = 2
+_WIDTH: Final = 24
+"""Configurations kept at first."""
+_ENOUGH: Final = 12
+"""Ways to place one operation that are looked at from one configuration, at first."""
 _STRIDE: Final = 64
 """Events between two moments to go back to."""
-_DEEP: Final = 3
 _DEEPEST: Final = 6
-"""How often to go back from one moment, each time twice as far and keeping thrice as many."""
+"""How often to go back from one moment, each time twice as far and keeping twice as many."""
+_SAVED: Final = 2**_DEEPEST + 2
+"""Moments that are remembered: the furthest to go back."""
 
 
 def decide(moves: Moves, expired: Expired = never) -> Order | Stuck:
@@ -35,11 +40,6 @@ def decide(moves: Moves, expired: Expired = never) -> Order | Stuck:
     unwritten = _unwritten(moves)
     if unwritten is not None:
         return unwritten
-    try:
-        return Sweep(moves, expired, _STEPS).run()
-    except GaveUp:
-        if expired():
-            raise
     answer = Beam(moves, expired).follow()
     return Sweep(moves, expired).run() if answer is None else answer
 
@@ -58,12 +58,15 @@ def _unwritten(moves: Moves) -> Stuck | None:
 
 
 class Beam(Sweep):
-    """A sweep that keeps at most `width` configurations of each value."""
+    """A sweep that keeps at most `width` configurations."""
 
     def __init__(self, moves: Moves, expired: Expired = never) -> None:
         super().__init__(moves, expired)
-        self.width = _WIDTH
-        self._saved: list[tuple[int, Opened, list[Configuration]]] = []
+        self._widen(0)
+        self._saved: deque[tuple[int, Opened, list[Configuration], bool]] = deque(maxlen=_SAVED)
+
+    def _widen(self, depth: int) -> None:
+        self.width, self._enough = _WIDTH << depth, _ENOUGH << depth
 
     def follow(self) -> Order | Stuck | None:
         """As `run`, or None when even a wide beam dies without a contradiction nearby."""
@@ -71,7 +74,7 @@ class Beam(Sweep):
         at, died_at, depth = 0, -1, 0
         while at < len(events):
             if at % _STRIDE == 0:
-                self._saved.append((at, self._open.copy(), self._configurations))
+                self._saved.append((at, self._open.copy(), self._configurations, self.cut))
             rank, i, returns = events[at]
             at += 1
             if not returns:
@@ -79,36 +82,40 @@ class Beam(Sweep):
                 continue
             if self._return(i, rank):
                 if at > died_at + _STRIDE and depth:
-                    depth, self.width = 0, _WIDTH
+                    depth = 0
+                    self._widen(depth)
                 continue
             stuck = rank, max(rank, self._looked_ahead)
+            depth = depth + 1 if at >= died_at else 1
             # Looking for a contradiction is dear, and mostly the beam was only too narrow.
-            if depth == _DEEP and contradicts(self.moves, stuck):
+            if not self.cut or (depth > 1 and contradicts(self.moves, stuck, _STRIDE << depth)):
                 return stuck
-            depth = depth + 1 if at >= died_at else depth
             if depth > _DEEPEST:
                 return None
             died_at = max(at, died_at)
-            self.width = _WIDTH * 3**depth
-            at = self._go_back(at - _STRIDE * 2**depth)
+            self._widen(depth)
+            at = self._go_back(at - (_STRIDE << depth))
         return self._linearization()
 
     def _go_back(self, to: int) -> int:
-        """Return to the last moment saved not after `to`, or to the first."""
-        while self._saved[-1][0] > max(to, 0):
+        """Return to the last moment saved not after `to`, or to the first that is remembered."""
+        while len(self._saved) > 1 and self._saved[-1][0] > to:
             self._saved.pop()
-        at, opened, self._configurations = self._saved.pop()
+        at, opened, self._configurations, self.cut = self._saved.pop()
         self._open = opened.copy()
         return at
 
-    def _maximal(self, group: list[Configuration]) -> list[Configuration]:
-        kept = super()._maximal(group)
-        if len(kept) > self.width:
-            kept.sort(key=self._cost)
-            del kept[self.width :]
-        return kept
+    def _thinned(self, found: list[Configuration], now: int) -> list[Configuration]:
+        if len(found) > 8 * self.width:  # comparing all with all would be dear
+            found = self._best(found, 8 * self.width)
+        kept = super()._thinned(found, now)
+        return self._best(kept, self.width) if len(kept) > self.width else kept
+
+    def _best(self, found: list[Configuration], most: int) -> list[Configuration]:
+        self.cut = True
+        return nsmallest(most, found, key=self._cost)
 
     def _cost(self, c: Configuration) -> tuple[int, int]:
-        """Promising: few pending operations used, many reads and few writes placed."""
+        """Promising: few pending operations used, much placed, but few writes."""
         writes = c[1] & self._open.blind
         return c[2].bit_count(), 2 * writes.bit_count() - c[1].bit_count()

@@ -24,6 +24,8 @@ class Opened:
         self.bits: dict[int, int] = {}
         """Open operation -> its bit."""
         self.occupied = 0
+        self.deadlines: list[tuple[int, int]] = []
+        """The open operations as (return, bit), soonest return first."""
         self.reads: dict[Any, int] = {}
         """Value -> mask of the open reads of it."""
         self.others: dict[int, Any] = {}
@@ -45,7 +47,7 @@ class Opened:
         """Return the tables as they are now."""
         twin = object.__new__(Opened)
         for name, value in vars(self).items():
-            shared = name == "late_bits" or not isinstance(value, dict)
+            shared = name == "late_bits" or not isinstance(value, dict | list)
             setattr(twin, name, value if shared else value.copy())
         return twin
 
@@ -65,6 +67,7 @@ class Opened:
         bit = ~self.occupied & (self.occupied + 1)
         self.occupied |= bit
         self.bits[i] = bit
+        insort(self.deadlines, (end, bit))
         if kind == READ:
             self.reads[old] = self.reads.get(old, 0) | bit
         elif kind == OTHER:
@@ -84,6 +87,7 @@ class Opened:
         kind, old, new = self._moves.kind[i], self._moves.old[i], self._moves.new[i]
         bit = self.bits.pop(i)
         self.occupied &= ~bit
+        self.deadlines.remove((self._ends[i], bit))
         if kind == READ:
             _clear(self.reads, old, bit)
         elif kind == OTHER:

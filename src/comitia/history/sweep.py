@@ -2,43 +2,41 @@
 
 After Lowe, "Testing for linearizability" (2017): sweep the calls and returns in order and keep
 every configuration that explains what returned so far; place an operation only when one returns.
-What makes registers cheap is which configurations need not be kept:
+What makes registers cheap is which configurations need not be kept (see also `dominance`):
 
 1. An operation that changes nothing is placed as soon as the value fits.
 2. A blind write may be placed unseen just before another blind write, or where its value holds
    already.  So a write is *free* once either happened after its call: it need not be seen, and
    hiding it never branches.
-3. A blind write, or an operation that never returned, is placed early only if somebody sees it.
+3. A blind write, or an operation that never returned, is placed early only if somebody sees it, or
+   where it writes the value that holds, to hide others before it.
 4. Of equal writes that overlap, the one that returns first goes first, and those that never
    returned go last, oldest first: exchanging equals changes nothing but deadlines.
-5. A configuration is dropped when another with the same value has placed at least the same reads,
-   used no more of the operations that never returned, and differs in writes only by free ones.
-6. A value that nobody will see again is as good as any other such value.
+5. A configuration is dropped when another explains at least as much with no more.
+6. A value, and a write, that nobody can find any more is as good as any other such.
 7. A configuration is dropped when it leaves a value, or hides a write of it, that somebody must
    still find and nobody can write again in time.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
+from comitia.history.dominance import UNSEEN, Configuration, Spare, forgetful, undominated
 from comitia.history.future import Future
 from comitia.history.moves import OTHER, READ, SWAP, WRITE, Moves, Order
 from comitia.history.opened import Opened
 from comitia.history.timeline import NEVER, ranks
-from comitia.history.trail import Trail, unroll
+from comitia.history.trail import unroll
 from comitia.history.verdict import Expired, GaveUp, never
 
-_UNSEEN = object()
-"""Stands for every value that nobody will see again."""
+_BRANCHES: Final = 64
+"""Configurations tried to place one operation, where not all ways are looked for."""
 
 Stuck = tuple[int, int]
 """(rank at which no configuration was left, rank of the last return that was looked ahead to)."""
-
-Configuration = tuple[Any, int, int, int, Trail]
-"""(value, mask of open operations placed, mask of pending ones used, mask of open writes that are
-free, trail)."""
 
 
 class Sweep:
@@ -50,24 +48,49 @@ class Sweep:
         """Give up when `expired` says so, or after `most_steps` configurations."""
         self.moves, self._expired, self._most_steps = moves, expired, most_steps
         self.calls, self.ends = ranks(moves.operations)
-        self._interest = self._last_interest()
+        self._any_other = OTHER in moves.kind
         self._future = Future(moves, self.calls, self.ends)
         self._open = Opened(moves, self.calls, self.ends)
         self._steps = 0
         self._looked_ahead = -1
+        self._begun = 0
         self._configurations: list[Configuration] = [(moves.initial, 0, 0, 0, None)]
+        self._enough: int | None = None
+        """Ways to place one operation after which no more are looked for; None: all of them."""
+        self.cut = False
+        """Was anything left out for that reason, or another that is not exact?"""
+
+    def begin_anywhere(self, opened: int) -> None:
+        """Start from every state that could be, with the first so many operations open.
+
+        These are changes; all that is known of them is that they may still be needed.
+        """
+        for i in sorted(range(len(self.calls)), key=self.calls.__getitem__)[:opened]:
+            self._call(i)
+        values = dict.fromkeys(self.moves.old[i] for i in self._finders())
+        free = self._open.blind
+        self._begun = opened
+        self._configurations = [(value, 0, 0, free, None) for value in (UNSEEN, *values)]
+
+    def _finders(self) -> Iterator[int]:
+        return (i for i, kind in enumerate(self.moves.kind) if kind in (READ, SWAP))
 
     def run(self) -> Order | Stuck:
         """Return a linearization, or where what returned cannot be explained.
 
         Raises GaveUp when time is up.
         """
-        for rank, i, returns in self._events():
+        stuck = self.stuck()
+        return self._linearization() if stuck is None else stuck
+
+    def stuck(self) -> Stuck | None:
+        """Return where what returned cannot be explained, if anywhere; raise GaveUp as `run`."""
+        for rank, i, returns in self._events()[self._begun :]:
             if not returns:
                 self._call(i)
             elif not self._return(i, rank):
                 return rank, max(rank, self._looked_ahead)
-        return self._linearization()
+        return None
 
     def _linearization(self) -> Order:
         return unroll(self.moves, self.calls, self.ends, self._configurations[0][4])
@@ -78,22 +101,6 @@ class Sweep:
         events.extend((end, i, True) for i, end in enumerate(self.ends) if end != NEVER)
         events.sort()
         return events
-
-    def _last_interest(self) -> dict[Any, int]:
-        """Return for each value the last return of an operation that must find it."""
-        interest: dict[Any, int] = {}
-        moves = self.moves
-        anything = OTHER in moves.kind
-        for i, kind in enumerate(moves.kind):
-            if anything and kind in (WRITE, SWAP):
-                interest[moves.new[i]] = NEVER
-            if kind in (READ, SWAP):
-                old, end = moves.old[i], self.ends[i]
-                if end > interest.get(old, -1):
-                    interest[old] = end
-        if anything:
-            interest[moves.initial] = NEVER
-        return interest
 
     def _call(self, i: int) -> None:
         bit = self._open.call(i)
@@ -111,8 +118,7 @@ class Sweep:
 
     def _return(self, i: int, now: int) -> bool:
         """Keep the configurations in which `i` was placed; say whether any are left."""
-        kind, old, new = self.moves.kind[i], self.moves.old[i], self.moves.new[i]
-        bit = self._open.bits[i]
+        new, bit = self.moves.new[i], self._open.bits[i]
         kept: list[Configuration] = []
         for configuration in self._configurations:
             value, done, used, free, trail = configuration
@@ -121,14 +127,32 @@ class Sweep:
                 continue
             if free & bit and (value == new or self._can_return(new, done | bit, used, now)):
                 kept.append((value, done, used, free & ~bit, trail))
-                if self._interest.get(new, -1) <= now:
+                if not self._findable(new, done, now):
                     continue
             self._extend(configuration, i, bit, now, kept)
         self._open.close(i)
-        if kind in (READ, SWAP) and self._interest[old] <= now:
-            kept = [(_UNSEEN, *c[1:]) if c[0] == old else c for c in kept]
-        self._configurations = self._undominated(kept) if len(kept) > 1 else kept
+        self._configurations = self._thinned(kept, now)
         return bool(kept)
+
+    def _thinned(self, found: list[Configuration], now: int) -> list[Configuration]:
+        """Return the configurations that no other makes needless."""
+        if len(found) < 2:
+            return found
+        if self._any_other:  # a value may matter to those who must not find it
+            return undominated(found, self._open, [])
+        spare = Spare.at(now, self._open, self._future)
+        return undominated(forgetful(found, spare), self._open, spare.changes)
+
+    def _findable(self, value: Any, done: int, now: int) -> bool:
+        """Could `value`, written now, still be found by anybody?"""
+        opened, future = self._open, self._future
+        return (
+            self._any_other
+            or value in opened.late_swaps
+            or bool(opened.reads.get(value, 0) & ~done)
+            or any(not bit & done for _, bit, _ in opened.swaps.get(value, ()))
+            or future.next_need(value, now) < future.must_change(value, now)
+        )
 
     def _arrive(self, value: Any, done: int) -> int:
         """Return `done` with every open operation that fits `value` and changes nothing."""
@@ -140,8 +164,6 @@ class Sweep:
 
     def _can_return(self, value: Any, done: int, used: int, now: int) -> bool:
         """May the value be left: is nobody left to find it, or somebody to write it in time?"""
-        if self._interest.get(value, -1) <= now:
-            return True
         opened = self._open
         if opened.makers.get(value, 0) & ~done or opened.late_makers.get(value, 0) & ~used:
             return True
@@ -169,27 +191,31 @@ class Sweep:
     ) -> None:
         """Append every configuration that `start` leads to by placing `target` last."""
         kind, old, new = self.moves.kind[target], self.moves.old[target], self.moves.new[target]
-        after = new if self._interest.get(new, -1) > now else _UNSEEN
-        todo = [(start, True)]
+        todo = deque([(start, True)])
         seen = {start[:4]}
+        enough = None if self._enough is None else len(kept) + self._enough
         while todo:
-            configuration, observed = todo.pop()
+            if enough is not None and (len(kept) >= enough or len(seen) > _BRANCHES):
+                self.cut = True
+                break
+            configuration, observed = todo.popleft()
             value, done, used, free, trail = configuration
             self._count_step()
             if kind == WRITE:
                 if observed and (value == new or self._can_return(value, done | bit, used, now)):
-                    arrived, rest = self._arrive(after, done) & ~bit, self._open.blind & ~bit
-                    kept.append((after, arrived, used, rest, (trail, target, now)))
+                    arrived, rest = self._arrive(new, done) & ~bit, self._open.blind & ~bit
+                    kept.append((new, arrived, used, rest, (trail, target, now)))
             elif kind == SWAP:
                 if value == old and self._can_return(value, done | bit, used, now):
-                    arrived, freed = self._arrive(after, done) & ~bit, self._freed(after, free)
-                    kept.append((after, arrived, used, freed, (trail, target, now)))
+                    arrived, freed = self._arrive(new, done) & ~bit, self._freed(new, free)
+                    kept.append((new, arrived, used, freed, (trail, target, now)))
             elif done & bit:
                 kept.append((value, done & ~bit, used, free, trail))
                 continue
             for step, seen_now in self._steps_from(configuration, observed, target, now):
                 mark = step[:4]
-                if mark not in seen and self._can_return(value, step[1], step[2], now):
+                stays = step[0] == value
+                if mark not in seen and (stays or self._can_return(value, step[1], step[2], now)):
                     seen.add(mark)
                     todo.append((step, seen_now))
 
@@ -224,9 +250,10 @@ class Sweep:
                     yield (new, arrived, used | late, freed, (trail, i, now)), arrived != done
         if not observed:
             return
+        unseen = self._open.blind & ~(done | free)
         for new in self._values_worth_writing(target, done):
-            if new == value:
-                continue
+            if new == value and not unseen:
+                continue  # else writing the same value again hides others before it
             found = self._writer(new, done, used, target)
             if found is not None:
                 bit, late, i = found
@@ -265,37 +292,3 @@ class Sweep:
             if not used & late:
                 return 0, late, i
         return None
-
-    def _undominated(self, found: list[Configuration]) -> list[Configuration]:
-        distinct = {c[:4]: c for c in found}
-        groups: dict[Any, list[Configuration]] = {}
-        for c in distinct.values():
-            groups.setdefault(c[0], []).append(c)
-        kept: list[Configuration] = []
-        for group in groups.values():
-            kept.extend(self._maximal(group) if len(group) > 1 else group)
-        return kept
-
-    def _maximal(self, group: list[Configuration]) -> list[Configuration]:
-        """Return the configurations of one value that no other makes needless."""
-        writes, swaps = self._open.blind, self._open.swap_mask()
-        reads = ~(writes | swaps)
-        # Fewest pending operations used, most reads placed first: those tend to dominate.
-        group.sort(key=lambda c: (c[2].bit_count(), -(c[1] & reads).bit_count()))
-        kept: list[Configuration] = []
-        for c in group:
-            done, used, free = c[1], c[2], c[3]
-            settled = done & writes | free
-            for k in kept:
-                k_done = k[1]
-                if (
-                    not k[2] & ~used
-                    and not (done & ~k_done) & reads
-                    and not (done ^ k_done) & swaps
-                    and not (k_done & ~done) & writes
-                    and not settled & ~(k_done | k[3])
-                ):
-                    break
-            else:
-                kept.append(c)
-        return kept

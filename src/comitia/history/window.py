@@ -8,7 +8,7 @@ though all others are relaxed, and Junker's QuickXplain (2004) finds one with fe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from comitia.history.verdict import Contradiction, Expired, GaveUp
 T = TypeVar("T")
 
 _FIRST_WINDOW = 8
+_FIRST_EVENTS = 64
 _STEPS = 20_000
 """A check that takes more configurations than this shows nothing."""
 _LOOKS = 40
@@ -63,66 +64,116 @@ def narrowed(items: Sequence[T], broken: Callable[[Sequence[T]], bool]) -> list[
 def of_register(moves: Moves, stuck: Stuck, key: Any) -> Contradiction:
     """Return the contradiction near the moment where a sweep got stuck."""
     operations = moves.operations
-    before, returned = _nearest_last(moves, stuck)
-    chosen = narrowed(returned, partial(_broken, moves, before))
+    window = Window(moves, stuck, _FIRST_EVENTS)
+    while not window.whole and not window.broken(window.items):
+        window = Window(moves, stuck, 4 * window.events)
+    chosen = narrowed(window.items, window.broken)
     core = sorted((operations[i] for i in chosen), key=lambda o: o.call)
     values = {moves.old[i] for i in chosen if moves.kind[i] != WRITE}
-    writers = tuple(
+    writers = [
         operations[i]
-        for i in before
-        if moves.kind[i] in (WRITE, SWAP) and moves.new[i] in values and i not in chosen
-    )
-    return Contradiction(key, tuple(core), why(core), writers[-4:])
+        for i, kind in enumerate(moves.kind)
+        if kind in (WRITE, SWAP) and moves.new[i] in values and i not in chosen
+    ]
+    last = max(o.end or o.call for o in core)
+    near = sorted((o for o in writers if o.call <= last), key=lambda o: o.call)
+    return Contradiction(key, tuple(core), why(core), tuple(near[-4:]))
 
 
 def tightened(moves: Moves, found: Contradiction) -> Contradiction:
     """Return the contradiction without operations that it can do without."""
     core = set(found.operations)
     chosen = [i for i, o in enumerate(moves.operations) if o in core]
-    everything = range(len(moves.operations))
-    if len(chosen) == 1 or not _broken(moves, everything, chosen):
+    if len(chosen) == 1 or not _broken(moves, chosen):
         return found
-    needed = {moves.operations[i] for i in minimal(chosen, partial(_broken, moves, everything))}
+    needed = {moves.operations[i] for i in minimal(chosen, partial(_broken, moves))}
     spared = tuple(o for o in found.operations if o not in needed)
     kept = tuple(o for o in found.operations if o in needed)
     return replace(found, operations=kept, context=(*found.context, *spared))
 
 
-def contradicts(moves: Moves, stuck: Stuck) -> bool:
-    """Do a few operations near this moment contradict each other, whatever the others did?"""
-    before, returned = _nearest_last(moves, stuck)
-    return any(_broken(moves, before, returned[-width:]) for width in (8, 32, 128))
+def contradicts(moves: Moves, stuck: Stuck, events: int) -> bool:
+    """Do the last so many calls and returns before this moment contradict each other?"""
+    window = Window(moves, stuck, events)
+    return window.broken(window.items)
 
 
-def _nearest_last(moves: Moves, stuck: Stuck) -> tuple[list[int], list[int]]:
-    """Return what was called up to there, and what had returned, the nearest to it last."""
-    calls, ends = ranks(moves.operations)
-    moment, horizon = stuck
-    before = [i for i, call in enumerate(calls) if call <= horizon]
-    returned = [i for i in before if ends[i] <= horizon]
-    returned.sort(key=lambda i: (-abs(ends[i] - moment), ends[i]))
-    return before, returned
+class Window:
+    """The operations near a moment, with nothing assumed of what came before or comes later.
+
+    A change called before the window only may have happened, unless it is a blind write that
+    returns within; the window may begin from any state; what returns after it only may have
+    happened too.  So where operations of a window have no order, the history has none.
+    """
+
+    def __init__(self, moves: Moves, stuck: Stuck, events: int) -> None:
+        """`events`: how many calls and returns before the moment `stuck` the window begins."""
+        self.events = events
+        self._moves = moves
+        calls, ends = ranks(moves.operations)
+        self._call = calls.__getitem__
+        moment, horizon = stuck
+        self._begin = moment - events
+        self.whole = self._begin <= 0
+        """Is nothing before it?"""
+        self.items: list[int] = []
+        """Operations that return within the window, the nearest to the moment last."""
+        self._soft: list[int] = []
+        """Other changes, which may have happened."""
+        for i, (call, end) in enumerate(zip(calls, ends, strict=True)):
+            if call > horizon or end < self._begin:
+                continue
+            before = call < self._begin
+            if end <= horizon and (not before or moves.kind[i] == WRITE):
+                self.items.append(i)
+            elif moves.kind[i] in (WRITE, SWAP):
+                self._soft.append(i)
+        self.items.sort(key=lambda i: (-abs(ends[i] - moment), ends[i]))
+
+    def broken(self, hard: Sequence[int]) -> bool:
+        """Is there certainly no order for these items, with the others relaxed?"""
+        chosen = set(hard)
+        spared = [i for i in self.items if i not in chosen]
+        pending = _that_matter(self._moves, hard, sorted((*self._soft, *spared), key=self._call))
+        less = self._moves.only(hard)
+        _add_relaxed(less, self._moves, pending)
+        sweep = Sweep(less, most_steps=_STEPS)
+        if not self.whole:
+            sweep.begin_anywhere(sum(self._call(i) < self._begin for i in (*hard, *pending)))
+        try:
+            return sweep.stuck() is not None
+        except GaveUp:
+            return False
 
 
-def _broken(moves: Moves, before: Sequence[int], hard: Sequence[int]) -> bool:
+def _broken(moves: Moves, hard: Sequence[int]) -> bool:
     """Is there certainly no order for `hard`, with the others relaxed?"""
+    less = moves.only(hard)
+    kept = set(hard)
+    everything = sorted(range(len(moves.operations)), key=lambda i: moves.operations[i].call)
+    others = [i for i in everything if i not in kept]
+    _add_relaxed(less, moves, _that_matter(moves, hard, others))
     try:
-        return not isinstance(Sweep(_relaxed(moves, hard, before), most_steps=_STEPS).run(), list)
+        return Sweep(less, most_steps=_STEPS).stuck() is not None
     except GaveUp:
         return False
 
 
-def _relaxed(moves: Moves, hard: Sequence[int], before: Sequence[int]) -> Moves:
-    """Return the hard operations, and of the others those changes that could matter, relaxed.
+def _add_relaxed(less: Moves, moves: Moves, which: Iterable[int]) -> None:
+    for i in which:
+        less.add(relaxed(moves.operations[i]), moves.kind[i], moves.old[i], moves.new[i])
+
+
+def _that_matter(moves: Moves, hard: Sequence[int], others: Iterable[int]) -> list[int]:
+    """Return those of the others whose changes could matter to `hard` when relaxed.
 
     Between two hard operations no sequence of relaxed ones needs two equal changes, so as many
     equal ones as there are hard ones are enough, the oldest; and only changes that lead to a value
     some hard operation must find matter.
     """
-    kept = set(hard)
     matters = {moves.old[i] for i in hard if moves.kind[i] != WRITE}
     anything = any(moves.kind[i] == OTHER for i in hard)
-    changes = [i for i in before if i not in kept and moves.kind[i] in (WRITE, SWAP)]
+    changes = [i for i in others if moves.kind[i] in (WRITE, SWAP)]
     swaps = [i for i in changes if moves.kind[i] == SWAP]
     grown = True
     while grown:
@@ -130,15 +181,15 @@ def _relaxed(moves: Moves, hard: Sequence[int], before: Sequence[int]) -> Moves:
         matters.update(moves.old[i] for i in swaps if moves.new[i] in matters)
         grown = len(matters) > size
     counts: dict[Any, int] = {}
-    less = moves.only(hard)
+    kept = []
     for i in changes:
         kind, old, new = moves.kind[i], moves.old[i], moves.new[i]
         if not anything and new not in matters:
             continue
         counts[kind, old, new] = counts.get((kind, old, new), 0) + 1
         if counts[kind, old, new] <= len(hard):
-            less.add(relaxed(moves.operations[i]), kind, old, new)
-    return less
+            kept.append(i)
+    return kept
 
 
 def relaxed(operation: Operation) -> Operation:
