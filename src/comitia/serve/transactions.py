@@ -185,8 +185,18 @@ class Party:
         if isinstance(request, Start) and outcome is not None and not outcome.done():
             outcome.set_exception(NotCommitted(reason))
 
+    @property
+    def gathered(self) -> int:
+        """Nothing waits for `before_turn`: everything is handed in when it is asked."""
+        return 0
+
+    @property
+    def serving(self) -> bool:
+        """Whether somebody here waits for the end of a transaction."""
+        return bool(self._begun)
+
     def before_turn(self) -> None:
-        """Everything is handed in when it is asked."""
+        """See `gathered`."""
 
     def after_turn(self) -> None:
         """Nobody waits for the end of a turn."""
