@@ -225,6 +225,18 @@ def test_address_books_come_to_agree_and_are_found_again(tmp_path: Path) -> None
     assert again.place(3) is None
 
 
+def test_who_adds_a_node_does_not_hide_where_its_operator_reaches_it(tmp_path: Path) -> None:
+    at, http = Address("10.0.0.4", 7104), Address("10.0.0.4", 7204)
+    new, leader = Book(tmp_path / "new", []), Book(tmp_path / "leader", [])
+    new.learn([Place(4, at, http, stamp=1)])  # it says so when it starts, to nobody yet
+    leader.learn([Place(4, at, stamp=2)])  # `members add` knows no more
+    new.learn(leader.places)
+    leader.learn(new.places)
+    assert leader.places == new.places == (Place(4, at, http, stamp=2),)
+    leader.learn([Place(4, at, stamp=2)])
+    assert leader.places == new.places
+
+
 def test_addresses_are_read_and_written() -> None:
     for text in ("127.0.0.1:7001", "node-1.example:80", "[::1]:7001"):
         assert str(Address.parse(text)) == text

@@ -262,9 +262,12 @@ class HandWorld:
         """
 
         def led() -> NodeId | None:
-            """Whom most of the nodes that are up follow."""
-            followed = [node.leader for node in self.nodes.values()]
-            return next((n for n in self.leaders() if followed.count(n) * 2 > len(followed)), None)
+            """Whom a majority follows, and can talk to."""
+            for leader in self.leaders():
+                heard = [n for n in self.nodes if (n, leader) not in self.cut]
+                if sum(self.nodes[n].leader == leader for n in heard) * 2 > len(self.voters):
+                    return leader
+            return None
 
         self.elapse(lambda: led() is not None)
         leader = led()

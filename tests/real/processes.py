@@ -21,13 +21,30 @@ from comitia.cli._nodes import call
 from comitia.net.status import Status
 
 ROOT = Path(__file__).parents[2]
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1"}
+
+
+def comitia(*words: str, code: int | None = 0) -> str:
+    """Run the command and return all it said; `code` is what it must end with, None for any."""
+    done = subprocess.run(
+        [sys.executable, "-m", "comitia", *words],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert code in (None, done.returncode), done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 class Cluster:
     """The processes of one cluster on free ports of 127.0.0.1."""
 
-    def __init__(self, directory: Path, size: int = 3, reads: str = "lease") -> None:
-        self.directory, self.ids, self.reads = directory, list(range(1, size + 1)), reads
+    def __init__(
+        self, directory: Path, size: int = 3, reads: str = "lease", protocol: str = "raft"
+    ) -> None:
+        self.directory, self.reads, self.protocol = directory, reads, protocol
+        self.ids = list(range(1, size + 1))
         self.founders = list(self.ids)
         """The members that every node is told of; one that is not among them waits to be added."""
         ports = free_ports(3 * size)
@@ -43,6 +60,7 @@ class Cluster:
         data.mkdir(parents=True, exist_ok=True)
         members = ",".join(f"{i}=127.0.0.1:{self.peer[i]}" for i in self.founders)
         flags = f"--node {id} --data {data} --members {members} --reads {self.reads}"
+        flags += f" --protocol {self.protocol}"
         flags += f" --redis 127.0.0.1:{self.redis[id]} --peer 127.0.0.1:{self.peer[id]}"
         flags += f" --http 127.0.0.1:{self.http[id]} {more}"
         limit = self.file_limit.get(id)
@@ -56,7 +74,7 @@ class Cluster:
                 [sys.executable, "-m", "comitia", "serve", *flags.split()],
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+                env=ENVIRONMENT,
                 preexec_fn=limited,
             )
 
@@ -131,16 +149,22 @@ class Cluster:
 
     def logs(self) -> str:
         texts = []
-        for id in self.ids:
+        for id in self.processes:
             lines = (self.directory / f"n{id}" / "log").read_text().splitlines()[-30:]
             texts.append("\n".join([f"--- n{id}", *lines]))
         return "\n".join(texts)
 
 
 @contextlib.contextmanager
-def running(directory: Path, reads: str = "lease") -> Iterator[Cluster]:
-    """A cluster that serves; its logs are shown when the test fails."""
-    cluster = Cluster(directory, reads=reads)
+def running(
+    directory: Path, reads: str = "lease", protocol: str = "raft", size: int = 3, spares: int = 0
+) -> Iterator[Cluster]:
+    """A cluster that serves; its logs are shown when the test fails.
+
+    Spares have ports and are not started; they wait to be added.
+    """
+    cluster = Cluster(directory, size + spares, reads, protocol)
+    cluster.ids = cluster.founders = cluster.ids[:size]
     cluster.start_all()
     try:
         cluster.leader()

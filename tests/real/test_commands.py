@@ -18,23 +18,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from processes import ROOT, Cluster, free_ports, running, wait
+from processes import ENVIRONMENT, Cluster, comitia, free_ports, running, wait
 
 from comitia.cli import doctor
-
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src"), "NO_COLOR": "1"}
-
-
-def comitia(*words: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "comitia", *words],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 def first_port() -> int:

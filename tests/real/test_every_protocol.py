@@ -9,11 +9,10 @@ import urllib.request
 
 import pytest
 import redis
+from replicated_logs import on_a_cluster_of_every_log
 
 from comitia.net.local import LocalCluster
-from comitia.serve.fronts import REGISTERS, served
-
-LOGS = [name for name in served() if name not in REGISTERS]
+from comitia.serve.fronts import REGISTERS
 
 
 def each(names: list[str] | tuple[str, ...]) -> pytest.MarkDecorator:
@@ -42,16 +41,16 @@ def metrics(cluster: LocalCluster, id: int) -> dict[str, float]:
 
 
 @pytest.mark.slow
-@each(LOGS)
+@on_a_cluster_of_every_log
 def test_a_log_is_looked_at_and_led_by_whom_the_operator_wants(
-    cluster: LocalCluster, name: str
+    cluster: LocalCluster, protocol: str
 ) -> None:
     leader = cluster.leader()
     assert leader is not None
     redis.Redis(port=cluster.ports[1].redis).set("x", "1")
     report = json.loads(ask(cluster, "status", "-o", "json"))
     assert report["verdict"] == "HEALTHY"
-    assert {node["protocol"] for node in report["nodes"]} == {name}
+    assert {node["protocol"] for node in report["nodes"]} == {protocol}
     members = json.loads(ask(cluster, "members", "list", "-o", "json"))
     assert [(row["node"], row["role"]) for row in members] == [
         (f"n{i}", "voter") for i in (1, 2, 3)

@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 import redis
 from processes import Cluster, Load, running, wait
+from replicated_logs import every_log
 
 
 @pytest.mark.slow
+@every_log
 def test_a_leader_whose_files_can_grow_no_more_makes_room_for_another_and_comes_back(
-    tmp_path: Path,
+    tmp_path: Path, protocol: str
 ) -> None:
-    with running(tmp_path) as cluster:
+    with running(tmp_path, protocol=protocol) as cluster:
         leader = cluster.leader()
         pid = cluster.processes[leader].pid
         others = [id for id in cluster.ids if id != leader]

@@ -20,11 +20,7 @@ class Leaderless(Cluster):
     """Processes of a protocol without a leader."""
 
     def __init__(self, directory: Path, protocol: str, size: int = 3) -> None:
-        super().__init__(directory, size)
-        self.protocol = protocol
-
-    def start(self, id: int) -> None:
-        super().start(id, f"--protocol {self.protocol}")
+        super().__init__(directory, size, protocol=protocol)
 
     def settle(self) -> None:
         for id in self.ids:

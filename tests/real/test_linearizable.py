@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 from processes import Cluster, running
+from replicated_logs import LOGS, rounds
 
 from comitia.history import Recorder, Register, Verdict, check, operations
 
@@ -95,16 +96,18 @@ def disturb(cluster: Cluster, rounds: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reads", ["lease", "index"])
+@pytest.mark.parametrize(
+    ("protocol", "reads"), [("raft", "index"), *((protocol, "lease") for protocol in LOGS)]
+)
 def test_clients_are_served_linearizably_through_kills_and_pauses(
-    tmp_path: Path, reads: str
+    tmp_path: Path, protocol: str, reads: str
 ) -> None:
-    with running(tmp_path, reads) as cluster:
+    with running(tmp_path, reads, protocol) as cluster:
         with Clients(cluster) as clients:
-            disturb(cluster, 8)
+            disturb(cluster, rounds(protocol, 8, 4))
         verdict = clients.verdict()
         assert verdict, str(verdict)
-        assert len(verdict.history) > 300
+        assert len(verdict.history) > rounds(protocol, 300, 100)
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import redis
+from replicated_logs import on_a_cluster_of_every_log
 
+from comitia.net.local import LocalCluster
 from comitia.serve.redis.door import TABLE
 
 pytestmark = [
@@ -128,13 +130,29 @@ def outcome(call: Callable[[Any], Any], client: Any) -> Any:
     return value
 
 
-def test_every_call_returns_the_same(both: list[redis.Redis]) -> None:
-    differences = []
+def differences(both: list[redis.Redis]) -> list[tuple[str, Any, Any]]:
+    """Return every call whose outcome is not the same at the two."""
+    found = []
     for name, call in CALLS:
         got, want = (outcome(call, client) for client in both)
         if got != want:
-            differences.append((name, got, want))
-    assert differences == []
+            found.append((name, got, want))
+    return found
+
+
+def test_every_call_returns_the_same(both: list[redis.Redis]) -> None:
+    assert differences(both) == []
+
+
+@pytest.mark.slow
+@on_a_cluster_of_every_log
+def test_every_call_returns_the_same_on_a_cluster_of_every_log(
+    cluster: LocalCluster, protocol: str, redis_server: int
+) -> None:
+    ports = [cluster.ports[2].redis, redis_server]  # whoever n2 is: any member serves
+    both = [redis.Redis(port=port, single_connection_client=True) for port in ports]
+    both[1].flushall()
+    assert differences(both) == []
 
 
 def test_every_command_is_called() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from comitia.kernel import NodeId
-from comitia.kernel.message import Record
+from comitia.kernel.message import Record, replace
 from comitia.net.wal import sync_directory
 
 
@@ -81,13 +81,22 @@ class Book:
         return None if place is None or place.gone else place
 
     def learn(self, places: Iterable[Place]) -> None:
-        """Take over what is newer in `places`; it is on disk when this returns."""
+        """Take over what is newer in `places`; it is on disk when this returns.
+
+        Who adds a node says only where its peers reach it; the rest the node itself has said, or
+        says when it hears of it.
+        """
         changed = False
         for place in places:
             known = self._places.get(place.id)
-            if known is None or place.stamp > known.stamp:
-                self._places[place.id] = place
-                changed = True
+            if known is None:
+                pass
+            elif place.http is None and place.stamp > known.stamp and place.peer == known.peer:
+                place = replace(place, http=known.http)
+            elif (place.stamp, place.http is not None) <= (known.stamp, known.http is not None):
+                continue
+            self._places[place.id] = place
+            changed = True
         if changed:
             self._save()
             self.on_change()

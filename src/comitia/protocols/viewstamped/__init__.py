@@ -26,6 +26,7 @@ replica goes on answering and is stopped by its operator.
 
 from comitia.kernel import Codec, NodeId, Protocol
 from comitia.protocols.viewstamped.messages import MESSAGES
+from comitia.protocols.viewstamped.models import crashes, forgotten_log, views
 from comitia.protocols.viewstamped.options import Options
 from comitia.protocols.viewstamped.promises import PROMISES
 from comitia.protocols.viewstamped.replica import InMemoryReplica, ViewstampedReplica
@@ -39,7 +40,8 @@ def make(id: NodeId, voters: tuple[NodeId, ...], **options: object) -> Viewstamp
     """
     chosen = Options(**options)  # type: ignore[arg-type]
     chosen.check()
-    return ViewstampedReplica(id, voters, chosen)
+    replica = ViewstampedReplica if chosen.log == "disk" else InMemoryReplica
+    return replica(id, voters, chosen)
 
 
 PROTOCOL = Protocol(
@@ -49,6 +51,7 @@ PROTOCOL = Protocol(
     make=make,
     promises=PROMISES,
     view=view,
+    models=(views, crashes, forgotten_log),
     stress={
         "trailing_ops": (0, 1, 10, 4096),
         "max_message_bytes": (1, 20, 1 << 20),

@@ -66,7 +66,7 @@ class NormalOperation(State):
             last = self.log[self.op_number]
         return last is not None and bool(last.members)
 
-    def on_turn(self, out: Out) -> None:
+    def prepare(self, out: Out) -> None:
         """Steps 2 and 3: everything of this turn in one PREPARE."""
         if not self.is_primary:
             self.proposed = ()
@@ -148,7 +148,6 @@ class NormalOperation(State):
         if message.commit_number > self.op_number:
             self.ask_for_state(src, out)
         self.execute(min(message.commit_number, self.op_number), out)
-        self.repeat_reads(out)
 
     # Executing, and section 5.1.
 
@@ -183,9 +182,6 @@ class NormalOperation(State):
     # Brought by the sections on reads and reconfiguration.
 
     def next_round(self, out: Out) -> int:
-        raise NotImplementedError
-
-    def repeat_reads(self, out: Out) -> None:
         raise NotImplementedError
 
     def enter_epoch(self, members: tuple[NodeId, ...], out: Out) -> None:

@@ -18,6 +18,11 @@ class Options(Record, kw_only=True):
     """While one clock counts a timeout, another may be this much slower: leases end that much
     earlier."""
     reads: Literal["lease", "index"] = "lease"
+    log: Literal["disk", "memory"] = "disk"
+    """Where the log is kept.  In memory (section 4.3) a replica writes only its view to disk and
+    asks the others for the log when it restarts.  The danger: when more than f replicas restart
+    before they have it back, what was executed is lost and the group never serves again.
+    """
     max_message_bytes: int = 1 << 20
     """Values in one PREPARE or NEWSTATE; a single larger value goes alone."""
     max_uncommitted: int = 4096
@@ -33,5 +38,7 @@ class Options(Record, kw_only=True):
             raise ValueError("commit_ms must be positive and below view_change_timeout_ms")
         if not 0 <= self.clock_drift_ms < self.view_change_timeout_ms:
             raise ValueError("clock_drift_ms must be below view_change_timeout_ms")
+        if self.log not in ("disk", "memory"):
+            raise ValueError(f"log must be disk or memory, not {self.log!r}")
         if min(self.max_message_bytes, self.max_uncommitted) < 1:
             raise ValueError("max_message_bytes and max_uncommitted must be positive")

@@ -35,8 +35,10 @@ class Reads(RecoveryProtocol):
         self.lease_from: Micros | None = None
         self.waiting: tuple[Waiting, ...] = ()
         self.view_start = 0  # ops up to here may have been committed by earlier primaries
+        self.round_due = False  # a read waits for a round that has not begun
         self.sequence = 0
         self.questions: tuple[tuple[int, Read], ...] = ()  # a backup's, to the primary
+        self.question_due = False
 
     def begin_as_primary(self, out: Out) -> None:
         self.rounds, self.confirmed, self.lease_from = (), Map(), None
@@ -44,8 +46,17 @@ class Reads(RecoveryProtocol):
         super().begin_as_primary(out)
         self.tell_commit(out)  # start earning a lease
 
+    def on_turn(self, out: Out) -> None:
+        """One PREPARE, one round for reads and one question, for all that came in this turn."""
+        self.prepare(out)
+        if self.round_due and self.is_primary:
+            self.tell_commit(out)
+        if self.question_due:
+            self.send_question(out)
+
     def next_round(self, out: Out) -> int:
         self.round += 1
+        self.round_due = False
         self.rounds = (*self.rounds[1 - ROUNDS :], (self.round, out.now))
         return self.round
 
@@ -78,15 +89,15 @@ class Reads(RecoveryProtocol):
         else:
             self.sequence += 1
             self.questions += ((self.sequence, request),)
-            out.send(self.leader, ReadRequest(self.view, self.lifetime, self.sequence))
+            self.question_due = True
 
     def ask_primary(self, who: NodeId, question: Read | ReadRequest, out: Out) -> None:
         op_number = max(self.commit_number, self.view_start)
         if self.has_lease(out):
             self.reply_read(who, question, op_number, out)
         else:
-            self.tell_commit(out)
-            self.waiting += ((self.round, op_number, who, question),)
+            self.round_due = True
+            self.waiting += ((self.round + 1, op_number, who, question),)
 
     def answer_waiting(self, reached: int, out: Out) -> None:
         waiting, self.waiting = self.waiting, ()
@@ -118,11 +129,16 @@ class Reads(RecoveryProtocol):
                 out.answer(request, message.op_number)
         self.questions = tuple(q for q in self.questions if q[0] > message.sequence)
 
-    def repeat_reads(self, out: Out) -> None:
-        """A question or its answer may have been lost; COMMIT comes often enough to ask again."""
+    def send_question(self, out: Out) -> None:
+        """The last question stands for all before it; it or its answer may be lost.
+
+        It is repeated by time, never because of a COMMIT: where a question begins a round, and a
+        round is a COMMIT, each would call for the other without end.
+        """
+        self.question_due = False
         if self.questions and self.leader is not None:
-            sequence = self.questions[-1][0]
-            out.send(self.leader, ReadRequest(self.view, self.lifetime, sequence))
+            out.send(self.leader, ReadRequest(self.view, self.lifetime, self.sequence))
+            out.set_timer("question", after=(self.options.commit_ms, 2 * self.options.commit_ms))
 
     def drop_reads(self, reason: str, out: Out) -> None:
         for _, _, _, question in self.waiting:
@@ -131,3 +147,4 @@ class Reads(RecoveryProtocol):
         for _, request in self.questions:
             out.refuse(request, reason)
         self.waiting, self.questions = (), ()
+        out.cancel_timer("question")

@@ -66,6 +66,8 @@ class ViewstampedReplica(Reconfiguration):
                 self.on_commit_timer(out)
             case "transfer":
                 self.on_transfer_timer(out)
+            case "question":
+                self.send_question(out)
             case "warm-up":
                 self.on_warm_up_timer(out)
             case "resend" if self.status == VIEW_CHANGE:
