@@ -343,6 +343,26 @@ def test_a_member_that_starts_again_is_not_taken_for_its_former_self() -> None:
     assert len(digests(again)) == 1
 
 
+def test_a_cluster_that_begins_with_the_state_of_another_serves_whatever_its_clocks_say() -> None:
+    old = Cluster()
+    client = Client(old.hosts[2])
+    client.write("INCR n", "SET long x PX 100000", "SET short x PX 1000")
+    old.run()
+    for ahead_ms in (-500_000, 50_000):  # by its clocks, before the backup; after it
+        new = Cluster()
+        new.now_ms = old.now_ms + ahead_ms
+        for host in new.hosts.values():
+            host.service.restore(old.hosts[1].service.snapshot())
+        client = Client(new.hosts[2])
+        client.write("INCR n")
+        client.write("INCR n")
+        new.run()
+        client.read("GET long", "GET short")
+        new.run()
+        assert client.replies == [2, 3, b"x", None if ahead_ms > 0 else b"x"]
+        assert len(digests(new)) == 1
+
+
 def test_a_member_whose_clock_was_set_back_before_it_heard_of_its_past_numbers_anew() -> None:
     cluster = Cluster()
     old = Client(cluster.hosts[2])
