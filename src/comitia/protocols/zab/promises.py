@@ -12,7 +12,16 @@ from typing import ClassVar
 
 from immutables import Map
 
-from comitia.kernel import Broken, Log, Node, NodeId, Promise, Read, Request, Slot
+from comitia.kernel import (
+    Broken,
+    DeliveriesAgree,
+    Log,
+    Node,
+    NodeId,
+    Promise,
+    ReadsAreCurrent,
+    Slot,
+)
 from comitia.protocols.zab.messages import Txn, Zxid, counter_of, epoch_of
 from comitia.protocols.zab.server import ZabServer
 from comitia.protocols.zab.state import LEADING
@@ -118,25 +127,18 @@ class Delivered(Promise):
         self.zxids, self.last = zxids, max(self.last, node.committed)
 
 
+class Agreement(DeliveriesAgree):
+    """No two servers deliver different values at one slot; each delivers all, in order."""
+
+    watch: ClassVar[tuple[str, ...]] = ("snapshot",)
+
+
 class TotalOrder(Delivered):
-    """Everybody delivers the same transactions in the same order, each following what it delivered
-    before: total order and agreement.
-    """
+    """Everybody delivers the same transactions, by their zxids, in the same order."""
 
-    watch: ClassVar[tuple[str, ...]] = ("committed", "snapshot")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.values: Map[Slot, bytes] = Map()
-        self.applied: Map[NodeId, Slot] = Map()
-        self.snaps: Map[NodeId, tuple[Slot, ...]] = Map()
-        """Snapshots ahead of what a server has delivered: it may go on behind any of them, since
-        what it says of one may still wait for its disk when the next one comes."""
+    watch: ClassVar[tuple[str, ...]] = ("committed",)
 
     def on_step(self, node: ZabServer, nodes: Nodes) -> None:
-        snap, snaps = node.snapshot.slot, self.snaps.get(node.id, ())
-        if snap > self.applied.get(node.id, 0) and snap not in snaps:
-            self.snaps = self.snaps.set(node.id, (*snaps, snap))
         slot, history = node.committed, node.history
         if slot > self.last:
             self.learn(node)
@@ -147,24 +149,6 @@ class TotalOrder(Delivered):
                     f"n{node.id} delivered {written(history[slot].zxid)} at {slot}, "
                     f"another {written(known)}"
                 )
-
-    def on_restart(self, node: Node) -> None:
-        assert isinstance(node, ZabServer)
-        self.applied = self.applied.set(node.id, node.snapshot.slot)
-        self.snaps = self.snaps.set(node.id, ())
-
-    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        applied, snaps = self.applied.get(node, 0), self.snaps.get(node, ())
-        if slot != applied + 1 and slot - 1 not in snaps:
-            raise Broken(f"n{node} delivered {slot} after {applied}; its snapshots: {snaps}")
-        self.applied = self.applied.set(node, slot)
-        if snaps:
-            self.snaps = self.snaps.set(node, tuple(snap for snap in snaps if snap > slot))
-        known = self.values.get(slot)
-        if known is None:
-            self.values = self.values.set(slot, value)
-        elif known != value:
-            raise Broken(f"n{node} delivered {value!r} at {slot}, another {known!r}")
 
 
 class PrimaryIntegrity(Delivered):
@@ -245,36 +229,15 @@ class EpochsOnlyGrow(Promise):
         self.seen = self.seen.set(node.id, now)
 
 
-class MonotonicReads(Promise):
-    """A read shows whatever anybody had delivered when it was asked: never an older state than an
-    earlier read showed.
-    """
-
-    watch: ClassVar[tuple[str, ...]] = ("snapshot",)  # never to be told of other steps
-
-    def __init__(self) -> None:
-        self.delivered: Slot = 0
-        self.asked: Map[tuple[NodeId, int], Slot] = Map()
-
-    def on_deliver(self, node: NodeId, slot: Slot, value: bytes) -> None:
-        self.delivered = max(self.delivered, slot)
-
-    def on_request(self, node: NodeId, request: Request) -> None:
-        if isinstance(request, Read):
-            self.asked = self.asked.set((node, request.token), self.delivered)
-
-    def on_answer(self, node: NodeId, request: Request, result: object) -> None:
-        if isinstance(request, Read) and (node, request.token) in self.asked:
-            due = self.asked[node, request.token]
-            self.asked = self.asked.delete((node, request.token))
-            if not isinstance(result, int) or result < due:
-                raise Broken(f"n{node} serves a read at {result}; {due} was known before it began")
+class MonotonicReads(ReadsAreCurrent):
+    """A read never shows an older state than an earlier read showed, on whichever server."""
 
 
 PROMISES: tuple[Callable[[], Promise], ...] = (
     Integrity,
     PrimaryOrder,
     OnePrimary,
+    Agreement,
     TotalOrder,
     PrimaryIntegrity,
     CommittedLogDurability,
