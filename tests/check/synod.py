@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -158,6 +159,11 @@ def synod(
         sometimes={"decided": lambda up: any(getattr(n, "done", False) for n in up.values())},
         symmetry=Symmetry(frozenset(ids), {Proposer: _renamed}) if symmetric else None,
     )
+
+
+def undead() -> Model:
+    """Claims that nobody reads who has voted."""
+    return replace(synod(), dead={Proposer: lambda proposer: {"votes": frozenset()}})
 
 
 def _renamed(proposer: Proposer, new: object) -> Mapping[str, object]:

@@ -36,6 +36,7 @@ def test_what_is_broken_gives_exit_status_1_and_a_trace(tmp_path: Path) -> None:
     assert code == 1
     report = json.loads(text)
     assert (report["outcome"], report["property"], report["depth"]) == ("broken", "Agreement", 11)
+    assert report["passes"] == 1 and report["bytes_per_state"] >= 0 and report["notes"] == []
     header, events = read_trace(path.read_bytes().splitlines())
     assert (header.source, header.promise, header.nodes) == (
         "checker",
@@ -56,11 +57,13 @@ def test_a_limit_gives_exit_status_3() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nothing"], "no protocol 'nothing'"),
+        (["nothing"], "no protocol 'nothing'; there are: abd, "),
+        (["nowhere:model"], "no nowhere:model: No module named"),
         (["raft", "nothing"], "try elections"),
         (["raft", "elections", "--moons", "3"], "has no bound --moons; it has --servers"),
-        (["raft", "elections", "--terms", "many"], "--terms wants a int"),
+        (["raft", "elections", "--terms", "many"], "--terms wants a whole number, not 'many'"),
         (["raft", "--search", "walk"], "give --seconds or --states"),
+        (["check.synod:undead"], "n4 still reads one of votes on deliver"),
     ],
 )
 def test_wrong_usage_gives_exit_status_2_and_says_what_is_right(

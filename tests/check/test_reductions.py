@@ -92,7 +92,7 @@ def test_a_crash_that_changes_nothing_leads_to_no_new_state() -> None:
 
 def test_an_attribute_that_is_still_read_is_not_taken_for_dead() -> None:
     votes = {Proposer: lambda proposer: {"votes": frozenset()}}
-    with pytest.raises(NotDead, match="n4 is told deliver and still reads one of votes"):
+    with pytest.raises(NotDead, match="n4 still reads one of votes on deliver"):
         breadth_first(World(replace(synod(), dead=votes)))
 
 

@@ -17,7 +17,7 @@ from comitia.check.breadth import BreadthFirst, breadth_first
 from comitia.check.parallel import ParallelBreadthFirst, on_all_cores
 from comitia.check.report import Limits, OnProgress, Outcome, Progress, Report
 from comitia.check.sleep import SleepSets, with_sleep_sets
-from comitia.check.space import Space, Violation
+from comitia.check.space import Space, Violation, WrongModel
 from comitia.check.story import Beat, Story
 from comitia.check.system import System, SystemSpace
 from comitia.check.walk import DepthFirst, RandomWalks, depth_first, random_walks
@@ -42,6 +42,7 @@ __all__ = [
     "SystemSpace",
     "Violation",
     "World",
+    "WrongModel",
     "breadth_first",
     "depth_first",
     "on_all_cores",

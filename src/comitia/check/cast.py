@@ -131,7 +131,8 @@ class Cast:
             return False
         step = place.step(local, Event("deliver", envelope))
         if not step.within:
-            return bool(self.model.eventually)  # to fairness, a step cut off is still a step
+            # To fairness, a step cut off is still a step.
+            return bool(self.model.eventually) and not self.model.final
         return step.local != local or bool(step.sent or step.ends or step.refused or step.error)
 
     def put(self, index: int, seat: int, bundle: int) -> int:

@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from comitia.check.space import WrongModel
+
 if TYPE_CHECKING:
     from comitia.check.place import Event, Place, Step
 
 
-class NotDead(ValueError):
+class NotDead(WrongModel):
     """A model takes an attribute for dead that a step still reads."""
 
 
@@ -60,7 +62,7 @@ class Twins:
         if step == known or (step.error and known.error):
             return
         dead = sorted(_differences(place, twin, self._stands_for[twin]))
-        raise NotDead(f"n{place.id} is told {event.kind} and still reads one of {', '.join(dead)}")
+        raise NotDead(f"n{place.id} still reads one of {', '.join(dead)} on {event.kind}")
 
 
 def _differences(place: Place, twin: int, others: dict[int, int]) -> set[str]:

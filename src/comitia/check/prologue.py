@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from comitia.check.cast import Move
 from comitia.check.recorder import Envelope
-from comitia.check.space import State
+from comitia.check.space import State, WrongModel
 from comitia.check.story import show
 from comitia.kernel import Fate, Request
 from comitia.kernel.model import Line
@@ -24,7 +24,7 @@ Told = tuple[State, int, Move]
 """A state, the index of the node that takes a step in it, and the step."""
 
 
-class NoSuchStep(ValueError):
+class NoSuchStep(WrongModel):
     """A line of a prologue is no step, or more than one, at its place in the run."""
 
 

@@ -25,6 +25,10 @@ class Violation(Exception):
         self.property, self.reason, self.action = property, reason, action
 
 
+class WrongModel(ValueError):
+    """A model claims what is not so; its author must mend it before anything can be said."""
+
+
 class Space(Protocol):
     """States and steps, as a search sees them."""
 

@@ -16,14 +16,14 @@ from comitia.check.cast import Cast, Memo
 from comitia.check.packing import BITS, MASK
 from comitia.check.place import DOWN, Local, Seat
 from comitia.check.recorder import Envelope
-from comitia.check.space import State, Violation
+from comitia.check.space import State, Violation, WrongModel
 from comitia.kernel import Node, NodeId, Promise, Symmetry, replace
 
 if TYPE_CHECKING:
     from comitia.check.world import World
 
 
-class NotSymmetric(ValueError):
+class NotSymmetric(WrongModel):
     """A model claims a symmetry that it does not have."""
 
 

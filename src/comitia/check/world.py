@@ -229,7 +229,7 @@ class World(Cast):
         found: list[tuple[object, State | None]] = [
             (_owed(self.ids[index], move.event), after) for index, move, after in self.steps(state)
         ]
-        for index, seat in enumerate(self.seats(state)):
+        for index, seat in enumerate(() if self.model.final else self.seats(state)):
             found += [(_owed(self.ids[index], event), None) for event in self._cuts(index, seat)]
         return found
 

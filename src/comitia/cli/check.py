@@ -16,8 +16,12 @@ import click
 from comitia.cli.serve import protocol_named
 
 if TYPE_CHECKING:
-    from comitia.check import Progress, Report, System
+    from comitia.check import Limits, Progress, Report, System
     from comitia.kernel import Model, Promise, View
+
+KINDS = {bool: "yes or no", int: "a whole number", float: "a number", str: "a word"}
+REPORT_S = 60
+"""Where no progress line can be shown, one is printed every so often."""
 
 
 @dataclass(frozen=True)
@@ -74,28 +78,34 @@ def command(
     Exit status: 0 everything holds, or the model breaks what it is known to break; 1 a property
     is broken; 2 wrong usage; 3 a limit ended the search first.
     """
-    from comitia.check import Limits, depth_first, on_all_cores, random_walks, space_of
+    from comitia.check import Limits, WrongModel
 
+    if search == "walk" and states is None and seconds is None:
+        raise click.UsageError("walks never end: give --seconds or --states")
     target = _target(protocol, list(arguments))
-    try:
-        space = space_of(target.what, target.promises)
-    except ValueError as error:
-        raise click.UsageError(f"{target.name}: {error}") from error
     limits = Limits(states=states, depth=depth, seconds=seconds, memory_mib=memory)
-    with _Display(target.name) as display:
-        match search:
-            case "breadth":
-                report = on_all_cores(space, limits, display.show, jobs)
-            case "depth":
-                report = depth_first(space, limits, display.show)
-            case _ if states is None and seconds is None:
-                raise click.UsageError("walks never end: give --seconds or --states")
-            case _:
-                report = random_walks(space, limits, seed, display.show)
+    try:
+        report = _search(target, search, limits, seed, jobs)
+    except WrongModel as error:
+        raise click.UsageError(f"{target.name}: {error}") from error
     if trace is not None and report.story is not None:
         _write_trace(trace, protocol, target, report)
     print(_as_json(target, report) if output == "json" else _as_text(target, report))
     sys.exit(_status(target, report))
+
+
+def _search(target: Target, search: str, limits: Limits, seed: int, jobs: int | None) -> Report:
+    from comitia.check import depth_first, on_all_cores, random_walks, space_of
+
+    space = space_of(target.what, target.promises)
+    with _Display(target.name) as display:
+        match search:
+            case "breadth":
+                return on_all_cores(space, limits, display.show, jobs)
+            case "depth":
+                return depth_first(space, limits, display.show)
+            case _:
+                return random_walks(space, limits, seed, display.show)
 
 
 def _write_trace(path: str, protocol: str, target: Target, report: Report) -> None:
@@ -149,7 +159,7 @@ def _find(protocol: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
-        raise click.UsageError(f"no protocol {protocol}: {error}") from error
+        raise click.UsageError(f"no {protocol}: {error}") from error
 
 
 def _bounds(make: Callable[..., Any], arguments: list[str]) -> dict[str, Any]:
@@ -170,7 +180,7 @@ def _bounds(make: Callable[..., Any], arguments: list[str]) -> dict[str, Any]:
         try:
             bounds[name] = {"yes": True, "no": False}[text] if kind is bool else kind(text)
         except (ValueError, KeyError) as error:
-            raise click.UsageError(f"{flag} wants a {kind.__name__}, not {text!r}") from error
+            raise click.UsageError(f"{flag} wants {KINDS[kind]}, not {text!r}") from error
     return bounds
 
 
@@ -185,7 +195,7 @@ class _Display:
         # It draws only when told to: a thread of its own would be forked along with the search.
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._shown = console.is_terminal
-        self._name = name
+        self._name, self._due = name, float(REPORT_S)
 
     def __enter__(self) -> _Display:
         if self._shown:
@@ -197,13 +207,18 @@ class _Display:
             self._live.stop()
 
     def show(self, progress: Progress) -> None:
+        if not self._shown and progress.seconds < self._due:
+            return
+        rate = progress.generated / max(progress.seconds, 1e-9)
+        text = (
+            f"{self._name}: {progress.states:,} states, {progress.generated:,} generated, "
+            f"depth {progress.depth}, {progress.waiting:,} waiting, {rate:,.0f}/s"
+        )
         if self._shown:
-            rate = progress.generated / max(progress.seconds, 1e-9)
-            text = (
-                f"{self._name}: {progress.states:,} states, {progress.generated:,} generated, "
-                f"depth {progress.depth}, {progress.waiting:,} waiting, {rate:,.0f}/s"
-            )
             self._live.update(text, refresh=True)
+        else:
+            self._due = progress.seconds + REPORT_S
+            click.echo(text, err=True)
 
 
 def _as_text(target: Target, report: Report) -> str:
@@ -232,11 +247,14 @@ def _as_json(target: Target, report: Report) -> str:
             "states": report.states,
             "generated": report.generated,
             "depth": report.depth,
+            "passes": report.passes,
             "seconds": round(report.seconds, 3),
+            "bytes_per_state": round(report.bytes_per_state),
             "property": report.property,
             "reason": report.reason,
             "must_break": target.breaks,
             "cut": report.cut,
+            "notes": report.cautions,
             "story": str(report.story or "").splitlines(),
         }
     )

@@ -115,6 +115,10 @@ class Model:
     """What happens before the search begins, which is then about what may follow.  The crashes and
     stops in it do not count.
     """
+    final: bool = False
+    """Is the bound the end of the world?  Then what it cuts off is owed to nobody: a timer that
+    would lead beyond it does not fire any more, and a run may end there without what must happen.
+    """
     symmetry: Symmetry | None = None
     dead: Mapping[type, Callable[[Any], Mapping[str, Any]]] = field(default_factory=dict)
     """For a class of node: attributes that no step of this model will read again, each with the

@@ -13,13 +13,64 @@ import pytest
 import raft_mutants
 from raft_mutants import Mutant
 
-from comitia.check import breadth_first, space_of
+from comitia.check import breadth_first, on_all_cores, space_of
+from comitia.check.recorder import Recorder
 from comitia.check.report import Report
-from comitia.kernel import Model, Network
-from comitia.protocols.raft import PROTOCOL
-from comitia.protocols.raft.models import elections, figure_8, replication
+from comitia.kernel import Model, Network, NodeId, Out, Propose
+from comitia.kernel import replace as replace_record
+from comitia.protocols.raft import PROTOCOL, Raft
+from comitia.protocols.raft.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    RequestVote,
+    RequestVoteResponse,
+)
+from comitia.protocols.raft.models import (
+    OPTIONS,
+    elections,
+    elects,
+    figure_8,
+    members,
+    reads,
+    replication,
+    snapshots,
+)
 
 DUPLICATED = replace(replication(terms=1), network=Network.DUPLICATING)
+
+
+VALUE = Propose(b"0")
+AN_OLD_ANSWER = replace(
+    replication(servers=5, terms=3),
+    clients=(((1, VALUE),),),
+    prologue=(
+        (1, "election"),
+        (3, RequestVote),
+        (4, RequestVote),
+        (1, RequestVoteResponse, 1),
+        (1, RequestVoteResponse, 3),
+        (1, RequestVoteResponse, 4),
+        (1, VALUE),
+        (3, AppendEntries),
+        (1, AppendEntriesResponse, 3),
+        (3, AppendEntries),  # its answer, about index 2, comes late
+        (2, RequestVote),
+        (2, "election"),
+        (4, RequestVote, 2),
+        (5, RequestVote, 2),
+        (2, RequestVoteResponse, 2),
+        (2, RequestVoteResponse, 4),
+        (2, RequestVoteResponse, 5),
+        (1, AppendEntries),  # n1 replaces what it had by the entry of n2
+        (1, "election"),
+        (3, RequestVote, 1),
+        (4, RequestVote, 1),
+        (1, RequestVoteResponse, 1),
+        (1, RequestVoteResponse, 3),
+        (1, RequestVoteResponse, 4),  # n1 leads term 3 and has another entry at index 2
+    ),
+)
+"""Five servers: with three, what two have acknowledged in one term is never replaced."""
 
 
 def explore(model: Model) -> Report:
@@ -43,12 +94,51 @@ def test_replication_keeps_every_promise_in_every_order() -> None:
     assert report.states > 1_000
 
 
-@pytest.mark.campaign
-@pytest.mark.timeout(1800)
-def test_a_later_leader_keeps_what_an_earlier_one_committed_in_every_order() -> None:
-    report = explore(replication())
+def test_when_timers_are_slow_enough_somebody_leads_in_the_end() -> None:
+    for model in (elects(), elects(terms=2), elects(servers=4)):
+        report = explore(model)
+        assert report.outcome == "holds", report.story
+
+
+def test_where_votes_are_lost_or_not_given_nobody_need_lead() -> None:
+    for model in (elects(lossy=True), with_mutant(elects(), Silent)):
+        report = explore(model)
+        assert report.property == "eventually somebody leads"
+        assert report.reason == "a fair run ends without it"
+
+
+def test_timers_that_are_faster_than_messages_elect_nobody() -> None:
+    # With PreVote no term tells one attempt from the next: the run goes round for ever.
+    options = replace_record(OPTIONS, pre_vote=True)
+    hasty = {id: partial(Raft, id, (1, 2), options) for id in (1, 2)}
+    model = replace(elects(), nodes=hasty, within=lambda s: s.current_term <= 1 and s.round <= 1)
+    report = explore(model)
+    assert report.property == "eventually somebody leads"
+    assert report.reason.startswith("a fair run goes round from step ")
+    assert "-- from here on, for ever --" in str(report.story)
+
+
+class Silent(Mutant):
+    """Gives its vote and tells nobody."""
+
+    def on_request_vote(self, src: NodeId, message: RequestVote, out: Out) -> None:
+        super().on_request_vote(src, message, Recorder(self.id, frozenset(), 0, 0))
+
+
+@pytest.mark.slow
+def test_a_snapshot_replaces_another_history_in_every_order() -> None:
+    report = explore(snapshots())
     assert report.outcome == "holds", report.story
-    assert report.states > 100_000
+    assert report.states > 50_000
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("crashes", [0, 1])
+def test_a_later_leader_keeps_what_an_earlier_one_committed_in_every_order(crashes: int) -> None:
+    report = on_all_cores(space_of(replication(crashes=crashes), PROTOCOL.promises))
+    assert report.outcome == "holds", report.story
+    assert report.states > (10_000_000 if crashes else 600_000)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +177,13 @@ def test_a_mutant_is_caught_by_exhaustive_search(mutant: type[Mutant], model: Mo
         (raft_mutants.CommitsBeyondTheProof, figure_8(), "CommittedNeverLost", 10),
         (raft_mutants.AcknowledgesEarly, replication(crashes=1), "CommittedOnAMajority", 8),
         (raft_mutants.CountsOldVotes, elections(terms=2, crashes=0), "ElectionSafety", 10),
+        (raft_mutants.CountsAnyTermsAnswers, AN_OLD_ANSWER, "CommittedOnAMajority", 5),
+        (raft_mutants.ServesReadsUnconfirmed, reads(), "ReadsAreCurrent", 7),
+        (raft_mutants.ConfirmsByOlderRounds, reads(), "ReadsAreCurrent", 7),
+        (raft_mutants.ReadsBelowItsNoOp, reads(), "ReadsAreCurrent", 4),
+        (raft_mutants.KeepsAConflictingLog, snapshots(), "CommittedNeverLost", 6),
+        (raft_mutants.ChangesAtOnce, members(), "LeaderCompleteness", 10),
+        (raft_mutants.DecidesJointlyByOneMajority, members(), "LeaderCompleteness", 10),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )

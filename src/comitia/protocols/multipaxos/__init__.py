@@ -34,7 +34,13 @@ from typing import Any
 
 from comitia.kernel import Codec, NodeId, Protocol
 from comitia.protocols.multipaxos.messages import MESSAGES
-from comitia.protocols.multipaxos.models import agreement, holes, quorums_that_miss
+from comitia.protocols.multipaxos.models import (
+    agreement,
+    holes,
+    quorums_that_miss,
+    reconfiguration,
+    window_not_kept,
+)
 from comitia.protocols.multipaxos.multipaxos import MultiPaxos
 from comitia.protocols.multipaxos.options import Options
 from comitia.protocols.multipaxos.promises import PROMISES
@@ -59,7 +65,7 @@ PROTOCOL = Protocol(
     promises=PROMISES,
     view=view,
     alike=("window",),
-    models=(agreement, holes, quorums_that_miss),
+    models=(agreement, holes, reconfiguration, quorums_that_miss, window_not_kept),
     stress={
         "window": (1, 2, 5, 256),
         "max_waiting": (2, 4096),

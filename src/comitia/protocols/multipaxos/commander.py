@@ -94,7 +94,6 @@ class Leader(Scout):
         if self.ahead >= self.slot_in:
             self.catch_up(self.ahead_of, out)
             return
-        self.slot_in = max(self.slot_in, self.slot_out)
         while commands := self.next_commands():
             first, last = self.slot_in, self.slot_in + len(commands) - 1
             p2a = P2a(self.leader_ballot_num, first, commands, self.performed, self.round)

@@ -114,6 +114,7 @@ class Membership(Reads):
 
     def on_performed(self, out: Out) -> None:
         if self.active:
+            self.slot_in = max(self.slot_in, self.slot_out)  # some may have been learnt
             self.on_progress(out)
         elif self.lease_holder is None and not self.patient and self.may_lead():
             self.wait(out)  # an acceptor since just now, and nobody leads

@@ -26,7 +26,15 @@ from typing import Any
 from comitia.kernel import Codec, NodeId, Protocol
 from comitia.protocols.raft.configuration import Configuration, Tally
 from comitia.protocols.raft.messages import MESSAGES, Entry, Snapshot
-from comitia.protocols.raft.models import elections, figure_8, replication
+from comitia.protocols.raft.models import (
+    elections,
+    elects,
+    figure_8,
+    members,
+    reads,
+    replication,
+    snapshots,
+)
 from comitia.protocols.raft.options import Options
 from comitia.protocols.raft.promises import PROMISES
 from comitia.protocols.raft.raft import Raft
@@ -48,7 +56,7 @@ PROTOCOL = Protocol(
     make=make,
     promises=PROMISES,
     view=view,
-    models=(elections, replication, figure_8),
+    models=(elections, replication, elects, figure_8, reads, snapshots, members),
     stress={
         "trailing_entries": (0, 1, 10, 4096),
         "max_inflight": (1, 2, 64),

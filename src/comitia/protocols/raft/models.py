@@ -14,9 +14,14 @@ from typing import Any
 
 from immutables import Map
 
-from comitia.kernel import Model, NodeId, Propose, replace
-from comitia.kernel.model import Nodes
-from comitia.protocols.raft.messages import RequestVote, RequestVoteResponse
+from comitia.kernel import Compact, Model, NodeId, Propose, Read, Reconfigure, replace
+from comitia.kernel.model import Line, Nodes
+from comitia.protocols.raft.messages import (
+    AppendEntries,
+    AppendEntriesResponse,
+    RequestVote,
+    RequestVoteResponse,
+)
 from comitia.protocols.raft.options import Options
 from comitia.protocols.raft.raft import Raft
 from comitia.protocols.raft.state import FOLLOWER, LEADER
@@ -36,15 +41,36 @@ def replication(servers: int = 3, terms: int = 2, entries: int = 1, crashes: int
     return Model(
         nodes=_servers(servers),
         clients=tuple(((1, Propose(b"%d" % entry)),) for entry in range(entries)),
-        within=lambda server: (
-            server.current_term <= terms
-            and server.round <= 1
-            and (server.role == FOLLOWER or server.id == 2 - server.current_term % 2)
-        ),
+        within=_in_turn(terms, 1),
         crashes=crashes,
         dead={Raft: dead},
         sometimes=sometimes,
     )
+
+
+FIRST: tuple[Line, ...] = (
+    (1, "election"),
+    (2, RequestVote),
+    (3, RequestVote),
+    (1, RequestVoteResponse, 1),
+    (1, RequestVoteResponse, 3),
+)
+"""n1 is elected in term 1, by n3."""
+
+SECOND: tuple[Line, ...] = (
+    (2, "election"),
+    (3, RequestVote, 2),
+    (2, RequestVoteResponse, 2),
+    (2, RequestVoteResponse, 3),
+)
+"""n2 is elected in term 2, by n3, and n1 does not know."""
+
+COMMITS: tuple[Line, ...] = (
+    (2, AppendEntries),
+    (1, AppendEntriesResponse, 1),
+    (1, AppendEntriesResponse, 2),
+)
+"""n1 commits its first entry with n2."""
 
 
 def figure_8(terms: int = 4, crashes: int = 0) -> Model:
@@ -61,20 +87,46 @@ def figure_8(terms: int = 4, crashes: int = 0) -> Model:
             "an entry of term 1 is on a majority": lambda nodes: nodes[3].log.last == 1,
             "n2 leads again": lambda nodes: nodes_lead(nodes, 4),
         },
-        prologue=(
-            (1, "election"),
-            (2, RequestVote),
-            (3, RequestVote),
-            (1, RequestVoteResponse, 1),
-            (1, RequestVoteResponse, 3),
-            (1, value),
-            (2, "election"),
-            (3, RequestVote, 2),
-            (2, RequestVoteResponse, 2),
-            (2, RequestVoteResponse, 3),
-            (1, RequestVote),
-            (1, "election"),
-        ),
+        prologue=(*FIRST, (1, value), *SECOND, (1, RequestVote), (1, "election")),
+    )
+
+
+def reads(rounds: int = 2) -> Model:
+    """Two leaders, of which the older does not know the younger, are asked where to read."""
+    return Model(
+        nodes=_servers(3),
+        clients=(((1, Read(1)),), ((2, Read(2)),)),
+        within=_in_turn(2, rounds),
+        sometimes={"the younger commits more": lambda nodes: nodes[2].commit_index == 2},
+        prologue=(*FIRST, *COMMITS, *SECOND),
+    )
+
+
+def snapshots(rounds: int = 2) -> Model:
+    """A leader compacts its log, and a server that led before it has other entries there."""
+    value = Propose(b"0")
+    return Model(
+        nodes=_servers(3),
+        clients=(((1, value),), ((2, Compact(1)),)),
+        within=_in_turn(2, rounds),
+        sometimes={"a snapshot is installed": lambda nodes: nodes[1].snapshot.index == 1},
+        prologue=(*FIRST, (1, value), *SECOND),
+    )
+
+
+def members(terms: int = 2) -> Model:
+    """n4 and n5 come for n2 and n3 at once, while n2 and n3 may elect n2."""
+    change = Reconfigure(1, frozenset({1, 4, 5}))
+    return Model(
+        nodes=_servers(5, voters=3),
+        clients=(((1, change),),),
+        within=_in_turn(terms, 1),
+        sometimes={
+            "the change is done": lambda nodes: nodes[1].configuration.voters == (1, 4, 5),
+            "the change is lost": lambda nodes: nodes_lead(nodes, 2),
+        },
+        dead={Raft: dead},
+        prologue=(*FIRST, *COMMITS, (1, change)),
     )
 
 
@@ -86,6 +138,19 @@ def elections(servers: int = 3, terms: int = 1, crashes: int = 1) -> Model:
         crashes=crashes,
         dead={Raft: dead},
         sometimes={LEADS: lambda nodes: nodes_lead(nodes, terms)},
+    )
+
+
+def elects(servers: int = 3, terms: int = 1, lossy: bool = False) -> Model:
+    """When nobody's timer fires any more after the last term's first, that term has a leader."""
+    return Model(
+        nodes=_servers(servers),
+        within=_in_turn(terms, 1),
+        final=True,
+        lossy=lossy,
+        eventually={LEADS: lambda nodes: any(node.role == LEADER for node in nodes.values())},
+        dead={Raft: dead},
+        breaks=f"eventually {LEADS}" if lossy else "",
     )
 
 
@@ -123,6 +188,17 @@ def dead(server: Raft) -> dict[str, Any]:
     return values
 
 
-def _servers(count: int, options: Options = OPTIONS) -> dict[NodeId, Callable[[], Raft]]:
-    voters = tuple(range(1, count + 1))
-    return {id: partial(Raft, id, voters, options) for id in voters}
+def _in_turn(terms: int, rounds: int) -> Callable[[Raft], bool]:
+    """n1 leads the odd terms, n2 the even ones."""
+    return lambda server: (
+        server.current_term <= terms
+        and server.round <= rounds
+        and (server.role == FOLLOWER or server.id == 2 - server.current_term % 2)
+    )
+
+
+def _servers(
+    count: int, options: Options = OPTIONS, voters: int = 0
+) -> dict[NodeId, Callable[[], Raft]]:
+    first = tuple(range(1, (voters or count) + 1))
+    return {id: partial(Raft, id, first, options) for id in range(1, count + 1)}
