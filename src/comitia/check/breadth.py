@@ -9,9 +9,9 @@ from comitia.check.report import Limits, OnProgress, Outcome, Report
 from comitia.check.search import LOOK_EVERY, Search
 from comitia.check.space import Space, State, Violation
 
-DOUBT = 1 << 13
-"""States after which, and after twice as many each time, a search that has to be made again is
-given up: what is wasted is less than the search itself."""
+DOUBT = 1 << 14
+"""States after which, and after four times as many each time, a search that has to be made again
+is given up.  To begin anew is not free either: all seats are forgotten."""
 
 
 class BreadthFirst(Search):
@@ -45,7 +45,7 @@ class BreadthFirst(Search):
                 return self.broken(self.path(self.here), violation)
             level = following
             if self.count() >= self._doubt:
-                self._doubt = 2 * self.count()
+                self._doubt = 4 * self.count()
                 if self.space.doubtful():
                     return self.end()  # nobody will believe it
         return self.verdict()
@@ -84,7 +84,7 @@ class BreadthFirst(Search):
 
     def surpassed(self, state: State) -> bool:
         """Has a state been met that can do all that `state` can, and more?"""
-        return any(richer in self.parents for richer in self.space.richer(state))
+        return not self.parents.keys().isdisjoint(self.space.richer(state))
 
     def _eventually(self, report: Report) -> Report:
         for name, property in self.space.eventually.items():

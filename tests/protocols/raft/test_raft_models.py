@@ -16,7 +16,7 @@ from raft_mutants import Mutant
 from comitia.check import breadth_first, on_all_cores, space_of
 from comitia.check.recorder import Recorder
 from comitia.check.report import Report
-from comitia.kernel import Model, Network, NodeId, Out, Propose
+from comitia.kernel import Model, Network, NodeId, Out, Propose, Reconfigure
 from comitia.kernel import replace as replace_record
 from comitia.protocols.raft import PROTOCOL, Raft
 from comitia.protocols.raft.messages import (
@@ -26,6 +26,8 @@ from comitia.protocols.raft.messages import (
     RequestVoteResponse,
 )
 from comitia.protocols.raft.models import (
+    COMMITS,
+    FIRST,
     OPTIONS,
     elections,
     elects,
@@ -71,6 +73,44 @@ AN_OLD_ANSWER = replace(
     ),
 )
 """Five servers: with three, what two have acknowledged in one term is never replaced."""
+
+LESS, LEAST = Reconfigure(1, frozenset({1, 2})), Reconfigure(2, frozenset({1}))
+TWO_CHANGES = replace(
+    replication(),
+    clients=(((1, LESS),), ((1, LEAST),)),
+    prologue=(*FIRST, *COMMITS, (1, LESS), (1, LEAST)),
+)
+
+COMES, GOES = Reconfigure(1, frozenset({1, 2, 3, 4, 5})), Reconfigure(2, frozenset({2, 3, 4}))
+EARLY_CHANGES = replace(
+    replication(terms=3),
+    nodes={id: partial(Raft, id, (1, 2, 3, 4), OPTIONS) for id in range(1, 6)},
+    clients=(((1, COMES),), ((2, GOES),)),
+    prologue=(
+        (1, "election"),
+        (3, RequestVote),
+        (4, RequestVote),
+        (1, RequestVoteResponse, 1),
+        (1, RequestVoteResponse, 3),
+        (1, RequestVoteResponse, 4),
+        (1, COMES),  # n1 leads term 1 and alone knows that n5 counts
+        (2, RequestVote),
+        (2, "election"),
+        (3, RequestVote, 2),
+        (4, RequestVote, 2),
+        (2, RequestVoteResponse, 2),
+        (2, RequestVoteResponse, 3),
+        (2, RequestVoteResponse, 4),
+        (2, GOES),  # n2 leads term 2, in which n1 does not count
+        (1, RequestVote, 2),
+        (1, "election"),
+        (4, RequestVote, 1),
+        (5, RequestVote, 1),
+        (1, RequestVoteResponse, 1),
+        (1, RequestVoteResponse, 4),
+    ),
+)
+"""The bug of single-server changes that Ongaro reported in 2015: 4 servers, then 5, or 3."""
 
 
 def explore(model: Model) -> Report:
@@ -184,6 +224,8 @@ def test_a_mutant_is_caught_by_exhaustive_search(mutant: type[Mutant], model: Mo
         (raft_mutants.KeepsAConflictingLog, snapshots(), "CommittedNeverLost", 6),
         (raft_mutants.ChangesAtOnce, members(), "LeaderCompleteness", 10),
         (raft_mutants.DecidesJointlyByOneMajority, members(), "LeaderCompleteness", 10),
+        (raft_mutants.ChangesTwiceAtOnce, TWO_CHANGES, "LeaderCompleteness", 6),
+        (raft_mutants.ChangesBeforeItsFirstCommit, EARLY_CHANGES, "LeaderCompleteness", 5),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
