@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -17,7 +16,8 @@ from typing import Any
 
 import redis
 
-from comitia.cli._nodes import call
+from comitia.net.local import LocalCluster, Ports
+from comitia.net.remote import call
 from comitia.net.status import Status
 
 ROOT = Path(__file__).parents[2]
@@ -47,54 +47,29 @@ class Cluster:
         self.ids = list(range(1, size + 1))
         self.founders = list(self.ids)
         """The members that every node is told of; one that is not among them waits to be added."""
-        ports = free_ports(3 * size)
-        self.redis = dict(zip(self.ids, ports[:size], strict=True))
-        self.peer = dict(zip(self.ids, ports[size : 2 * size], strict=True))
-        self.http = dict(zip(self.ids, ports[2 * size :], strict=True))
-        self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.file_limit: dict[int, int] = {}
-        """Bytes to which files of a node may grow, when its disk is to be full."""
+        ports = Ports.free(size)
+        self.redis = {id: at.redis for id, at in ports.items()}
+        self.peer = {id: at.peer for id, at in ports.items()}
+        self.http = {id: at.http for id, at in ports.items()}
+        self._local = LocalCluster(directory, ports, {"reads": reads, "protocol": protocol})
+        self.processes = self._local.processes
 
-    def start(self, id: int, more: str = "") -> None:
-        data = self.directory / f"n{id}"
-        data.mkdir(parents=True, exist_ok=True)
-        members = ",".join(f"{i}=127.0.0.1:{self.peer[i]}" for i in self.founders)
-        flags = f"--node {id} --data {data} --members {members} --reads {self.reads}"
-        flags += f" --protocol {self.protocol}"
-        flags += f" --redis 127.0.0.1:{self.redis[id]} --peer 127.0.0.1:{self.peer[id]}"
-        flags += f" --http 127.0.0.1:{self.http[id]} {more}"
-        limit = self.file_limit.get(id)
-
-        def limited() -> None:
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-
-        with (data / "log").open("ab") as log:
-            self.processes[id] = subprocess.Popen(
-                [sys.executable, "-m", "comitia", "serve", *flags.split()],
-                stdout=log,
-                stderr=log,
-                env=ENVIRONMENT,
-                preexec_fn=limited,
-            )
+    def start(self, id: int) -> None:
+        self._local.ids = tuple(self.founders)
+        self._local.start(id)
 
     def start_all(self) -> None:
         for id in self.ids:
             self.start(id)
 
     def signal(self, id: int, number: signal.Signals) -> None:
-        self.processes[id].send_signal(number)
         if number is signal.SIGKILL:
-            self.processes.pop(id).wait()
+            self._local.kill(id)
+        else:
+            self.processes[id].send_signal(number)
 
     def status(self, id: int) -> Status | None:
-        import msgspec
-
-        try:
-            _, answer = call("GET", f"127.0.0.1:{self.http[id]}", "/status", timeout_s=2)
-        except OSError:
-            return None
-        return msgspec.convert(answer, Status)
+        return self._local.status(id)
 
     def leader(self, among: list[int] | None = None) -> int:
         """Wait until a majority of `among` agrees on a leader within it."""
@@ -137,22 +112,10 @@ class Cluster:
         wait(equal, "replicas that have applied the same")
 
     def stop(self) -> None:
-        for process in self.processes.values():
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        self._local.stop()
 
     def logs(self) -> str:
-        texts = []
-        for id in self.processes:
-            lines = (self.directory / f"n{id}" / "log").read_text().splitlines()[-30:]
-            texts.append("\n".join([f"--- n{id}", *lines]))
-        return "\n".join(texts)
+        return "\n".join(f"--- n{id}\n{self._local.tail(id, 30)}" for id in self.processes)
 
 
 @contextlib.contextmanager

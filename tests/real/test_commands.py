@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from processes import ENVIRONMENT, Cluster, comitia, free_ports, running, wait
+from processes import ENVIRONMENT, comitia, free_ports, running, wait
 
 from comitia.cli import doctor
 
@@ -115,7 +115,7 @@ def test_when_up_itself_is_killed_its_nodes_stop(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_operator_sees_moves_adds_and_removes(tmp_path: Path) -> None:
-    with running(tmp_path) as cluster:
+    with running(tmp_path, spares=1) as cluster:
         cluster.settle()
         node = ("--node", f"127.0.0.1:{cluster.http[1]}")
         assert "HEALTHY, tolerates 1 failure" in wait_for_status(node)
@@ -130,53 +130,26 @@ def test_an_operator_sees_moves_adds_and_removes(tmp_path: Path) -> None:
         assert "its clock is" in looked_at
         cluster.client(1).set("x", "1")
 
-        extra = Cluster(tmp_path, 4)
-        extra.peer.update(cluster.peer)
-        members = {id: port for id, port in extra.peer.items() if id != 4}
-        fourth, extra.peer = extra.peer[4], members | {4: extra.peer[4]}
-        with start_joining(extra, members):
-            address = f"127.0.0.1:{fourth}"
-            added = comitia("members", "add", "n4", "--address", address, "--learner", *node)
-            assert "n4 is a learner" in added
-            wait(lambda: (s := extra.status(4)) and s.applied >= 2, "the learner to catch up")
-            assert "n4 is a voter" in comitia("members", "promote", "n4", *node)
-            assert extra.client(4).get("x") == b"1"
-            assert "n4" in comitia("members", "list", *node)
-            assert "no learner" in comitia("members", "promote", "n4", *node, code=1)
-            removed = comitia("members", "remove", "n4", "--yes", *node)
-            assert "plan: remove n4; 3 voters remain, 1 of them may fail" in removed
+        cluster.start(4)
+        wait(lambda: cluster.status(4), "n4")
+        address = f"127.0.0.1:{cluster.peer[4]}"
+        added = comitia("members", "add", "n4", "--address", address, "--learner", *node)
+        assert "n4 is a learner" in added
+        wait(lambda: (s := cluster.status(4)) and s.applied >= 2, "the learner to catch up")
+        assert "n4 is a voter" in comitia("members", "promote", "n4", *node)
+        assert cluster.client(4).get("x") == b"1"
+        assert "n4" in comitia("members", "list", *node)
+        assert "no learner" in comitia("members", "promote", "n4", *node, code=1)
+        removed = comitia("members", "remove", "n4", "--yes", *node)
+        assert "plan: remove n4; 3 voters remain, 1 of them may fail" in removed
+        fourth = cluster.processes.pop(4)
+        fourth.terminate()
+        assert fourth.wait(20) == 0
         cluster.signal(to, signal.SIGKILL)
         others = [id for id in cluster.ids if id != to]
         cluster.leader(others)
         node = ("--node", f"127.0.0.1:{cluster.http[others[0]]}")
         assert "DEGRADED, tolerates 0 failures" in comitia("status", *node, code=1)
-
-
-class start_joining:
-    """A node that is not among the founders, while the block runs."""
-
-    def __init__(self, cluster: Cluster, members: dict[int, int]) -> None:
-        self._cluster = cluster
-        data = cluster.directory / "n4"
-        data.mkdir()
-        listed = ",".join(f"{i}=127.0.0.1:{port}" for i, port in members.items())
-        flags = f"--node 4 --data {data} --members {listed}"
-        for name in ("redis", "peer", "http"):
-            flags += f" --{name} 127.0.0.1:{getattr(cluster, name)[4]}"
-        with (data / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "comitia", "serve", *flags.split()],
-                env=ENVIRONMENT,
-                stdout=log,
-                stderr=log,
-            )
-
-    def __enter__(self) -> None:
-        wait(lambda: self._cluster.status(4), "n4")
-
-    def __exit__(self, *error: object) -> None:
-        self._process.terminate()
-        assert self._process.wait(20) == 0
 
 
 def wait_for_status(node: tuple[str, ...]) -> str:
