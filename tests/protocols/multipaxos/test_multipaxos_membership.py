@@ -9,8 +9,8 @@ from comitia.kernel import Ballot
 from comitia.protocols.multipaxos.messages import (
     CatchUp,
     Decision,
-    Decisions,
     Heard,
+    Inherit,
     P1a,
     P2a,
     P2b,
@@ -202,12 +202,20 @@ def test_who_left_tells_those_who_came_that_they_decide_now() -> None:
     assert world.nodes[4].configurations[-1].voters == (4, 5, 6)
 
 
+def test_members_that_both_decide_do_not_thank_each_other_for_ever() -> None:
+    world = changing(2, 3, 4)
+    world.reconfigure(1, 9, (1, 2, 3, 4))
+    world.fire(1, "heartbeat")
+    world.deliver((3, 4, Inherit(world.performed(3))))  # late: n3 decides, too
+    world.settle(limit=100)
+
+
 def test_who_left_is_silent_once_those_who_came_know() -> None:
     world = changing(2, 3)
     world.reconfigure(1, 9, (2, 3))
     world.fire(1, "heartbeat")
     world.elapse(lambda: "patience" not in world.timers[1] and "lease" not in world.timers[1])
-    assert world.find(Decisions, src=1) == []
+    assert world.find() == []
 
 
 # Learners.

@@ -466,7 +466,7 @@ def test_a_rule_s_own_test_kills_its_mutant(
 # Seeds that once found a mistake, and a small world explored whole.
 
 
-@pytest.mark.parametrize("seed", [163, 208, 349, 1259, 1327, 20954, 100196])
+@pytest.mark.parametrize("seed", [163, 208, 349, 1259, 1327, 20954, 100196, 300391])
 def test_a_seed_that_once_found_a_mistake_finds_none(seed: int) -> None:
     assert simulate(PROTOCOL, seed).failure is None
 

@@ -12,12 +12,13 @@ stopped.
 
 from __future__ import annotations
 
-from comitia.kernel import ZERO, NodeId, Out, Reconfigure, Slot, Transfer
+from comitia.kernel import ZERO, NodeId, Out, Reconfigure, Transfer
 from comitia.protocols.multipaxos.messages import (
     Command,
     Configuration,
     Decision,
-    Decisions,
+    Inherit,
+    Inherited,
     TakeOver,
 )
 from comitia.protocols.multipaxos.reads import Reads
@@ -154,16 +155,18 @@ class Membership(Reads):
         self.step_down("this member is no acceptor any more", out)
         heirs = self.configurations[-1]
         if self.performed and not heirs.quorum.is_read_quorum(self.heirs):
-            out.broadcast(heirs.voters, Decisions((), self.performed))
+            out.broadcast(heirs.voters, Inherit(self.performed))
             self.wait(out)
 
-    def on_told(self, src: NodeId, decided: Slot, out: Out) -> None:
-        super().on_told(src, decided, out)
-        if not self.may_lead():
-            if decided >= self.performed:
-                self.heirs |= {src}
-        elif decided <= self.performed:
-            out.send(src, Decisions((), self.performed))
+    def on_inherit(self, src: NodeId, message: Inherit, out: Out) -> None:
+        if message.performed > self.performed:
+            self.catch_up(src, out)
+        else:
+            out.send(src, Inherited(self.performed))
+
+    def on_inherited(self, src: NodeId, message: Inherited, out: Out) -> None:
+        if message.performed >= self.performed:
+            self.heirs |= {src}
 
     # Hand-over.
 

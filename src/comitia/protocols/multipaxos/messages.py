@@ -167,6 +167,21 @@ class TakeOver(Message):
     ballot_num: Ballot
 
 
+# Those who left may be the only ones to know who came.
+
+
+class Inherit(Message):
+    """You decide now, and nobody leads; the sender, who does not, has performed this much."""
+
+    performed: Slot
+
+
+class Inherited(Message):
+    """I know, and have performed as much."""
+
+    performed: Slot
+
+
 # Reads, asked on another replica than the leader's.
 
 
@@ -197,6 +212,8 @@ MESSAGES = (
     Decisions,
     InstallSnapshot,
     TakeOver,
+    Inherit,
+    Inherited,
     ReadRequest,
     ReadReply,
 )

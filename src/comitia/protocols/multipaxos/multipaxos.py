@@ -31,6 +31,8 @@ ROUTES: Final[dict[type, str]] = {
     m.Decisions: "on_decisions",
     m.InstallSnapshot: "on_install_snapshot",
     m.TakeOver: "on_take_over",
+    m.Inherit: "on_inherit",
+    m.Inherited: "on_inherited",
     m.ReadRequest: "on_read_request",
     m.ReadReply: "on_read_reply",
     Propose: "on_propose",

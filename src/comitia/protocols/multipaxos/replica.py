@@ -113,8 +113,6 @@ class Learner(Acceptor):
             # A leader performs what it has proposed itself, and in its own batches.
             if pvalue.slot == self.slot_out and not self.commanders:
                 self.learn(pvalue, out)
-        if not message.pvalues:
-            self.on_told(src, message.decided, out)
         if self.slot_out == before:
             return
         self.decided = self.performed  # of what is held now, nothing but this may be of a ballot
@@ -159,11 +157,6 @@ class Learner(Acceptor):
         self.decided = snapshot.slot
         self.caught_up(out)
         self.on_performed(out)
-
-    def on_told(self, src: NodeId, decided: Slot, out: Out) -> None:
-        """`src`, which nobody asked, has performed everything up to `decided`."""
-        if decided > self.performed:
-            self.catch_up(src, out)
 
     # Forgetting.
 
