@@ -9,10 +9,16 @@ from functools import partial
 import pytest
 
 from comitia.check import breadth_first, space_of
-from comitia.check.report import Report
+from comitia.check.report import Limits, Report
 from comitia.kernel import Model, NodeId
 from comitia.protocols.viewstamped import PROTOCOL
-from comitia.protocols.viewstamped.models import OPTIONS, Impatient, forgotten_log, views
+from comitia.protocols.viewstamped.models import (
+    OPTIONS,
+    Impatient,
+    dropping_transfer,
+    forgotten_log,
+    views,
+)
 from comitia.sim.mutants import Mutant, edited
 
 
@@ -31,6 +37,17 @@ def test_a_change_of_view_keeps_every_promise_in_every_order() -> None:
 def test_without_recovery_a_log_in_memory_loses_what_was_executed() -> None:
     report = explore(forgotten_log())
     assert (report.outcome, report.property) == ("broken", "CommittedSurvive")
+
+
+def test_r_vr_state_transfer_in_every_order_of_what_follows() -> None:
+    """The paper's loses an op six steps later; ours, after the same events, none in eight."""
+    paper = dropping_transfer()
+    report = explore(paper)
+    assert (report.outcome, report.property) == ("broken", "CommittedSurvive")
+    ours = replace(paper, nodes=views().nodes, breaks="")
+    report = breadth_first(space_of(ours, PROTOCOL.promises), Limits(depth=8))
+    assert report.outcome == "cut", report.story
+    assert report.states > 10_000
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,12 @@ replica goes on answering and is stopped by its operator.
 
 from comitia.kernel import Codec, NodeId, Protocol
 from comitia.protocols.viewstamped.messages import MESSAGES
-from comitia.protocols.viewstamped.models import crashes, forgotten_log, views
+from comitia.protocols.viewstamped.models import (
+    crashes,
+    dropping_transfer,
+    forgotten_log,
+    views,
+)
 from comitia.protocols.viewstamped.options import Options
 from comitia.protocols.viewstamped.promises import PROMISES
 from comitia.protocols.viewstamped.replica import InMemoryReplica, ViewstampedReplica
@@ -51,7 +56,7 @@ PROTOCOL = Protocol(
     make=make,
     promises=PROMISES,
     view=view,
-    models=(views, crashes, forgotten_log),
+    models=(views, crashes, dropping_transfer, forgotten_log),
     stress={
         "trailing_ops": (0, 1, 10, 4096),
         "max_message_bytes": (1, 20, 1 << 20),

@@ -13,12 +13,20 @@ from functools import partial
 from typing import ClassVar
 
 from comitia.kernel import Model, Network, NodeId, Out, Propose, Timer
-from comitia.kernel.model import Nodes
-from comitia.protocols.viewstamped.messages import Commit, DoViewChange, StartViewChange
+from comitia.kernel.model import Fate, Nodes
+from comitia.protocols.viewstamped.messages import (
+    Commit,
+    DoViewChange,
+    Prepare,
+    PrepareOk,
+    StartViewChange,
+    View,
+)
 from comitia.protocols.viewstamped.options import Options
 from comitia.protocols.viewstamped.replica import ViewstampedReplica
 from comitia.protocols.viewstamped.state import NORMAL
 
+FIRST = View(0, 0)
 OPTIONS = Options(reads="index", trailing_ops=0)
 
 EXECUTED = "a request is executed"
@@ -63,6 +71,14 @@ class Forgetful(Impatient):
     stable: ClassVar[tuple[str, ...]] = ("lifetime", "view", "last_normal_view", "groups")
 
 
+class Dropping(Impatient):
+    """Learns of a later view and drops what is not committed, before it has what replaces it."""
+
+    def transfer_to(self, view: View, of: NodeId, out: Out) -> None:
+        super().transfer_to(view, of, out)
+        self.log = self.log.cut_after(self.commit_number)
+
+
 def views(replicas: int = 3, views: int = 1, ops: int = 1, crashes: int = 0) -> Model:
     """Requests to the primary of view 0, and changes of view."""
     return _model(Impatient, replicas, views, ops, crashes)
@@ -83,6 +99,33 @@ def crashes(
 def forgotten_log(replicas: int = 3, views: int = 1, ops: int = 1, crashes: int = 1) -> Model:
     """Why there is a recovery protocol: a log in memory, and a replica that goes on without it."""
     return _model(Forgetful, replicas, views, ops, crashes, breaks="CommittedSurvive")
+
+
+def dropping_transfer(views: int = 2) -> Model:
+    """The paper's state transfer (section 5.2): what n1 and n3 executed together is in neither log.
+
+    View 1 has begun without n3, n1 crashed, and both hear of that view before it sends its log.
+    """
+    first, second = Propose(b"0"), Propose(b"1")
+    return replace(
+        _model(Dropping, 3, views, 0, 0, breaks="CommittedSurvive"),
+        clients=(((1, first),), ((2, second),)),
+        network=Network.SET,  # STARTVIEW is overtaken
+        prologue=(
+            (1, first),
+            (3, Prepare),
+            (1, PrepareOk, 3),
+            (1, PrepareOk(FIRST, 1), 1),
+            (1, Fate.CRASH),
+            (2, StartViewChange, 1),
+            (1, StartViewChange, 2),
+            (2, DoViewChange, 2),
+            (2, DoViewChange, 1),
+            (2, second),
+            (1, Prepare, 2),
+            (3, Prepare, 2),
+        ),
+    )
 
 
 def _model(
