@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
+import pytest
+
 from comitia.check import Limits, Outcome, Report, breadth_first, space_of
 from comitia.kernel import ZERO, Model, Node
 from comitia.protocols.commit import PROTOCOL, models
@@ -33,10 +35,63 @@ def test_three_phase_commit_splits_when_messages_are_late() -> None:
     assert (report.outcome, report.property) == (Outcome.BROKEN, "Consistency"), report
 
 
-def test_paxos_commit_is_consistent_with_two_leaders() -> None:
-    report = explore(models.paxos_commit(acceptors=1), states=300_000)
+def test_paxos_commit_is_consistent_with_three_acceptors_and_a_second_leader() -> None:
+    report = explore(models.paxos_commit())
     assert report.outcome is Outcome.HOLDS, report.story
-    assert explore(models.paxos_commit(), states=100_000).outcome is not Outcome.BROKEN
+    assert report.states > 4_000, "not only the run without a take-over"
+
+
+def test_paxos_commit_with_one_acceptor_is_two_phase_commit_and_consistent() -> None:
+    report = explore(models.paxos_commit(acceptors=1, both=True))
+    assert report.outcome is Outcome.HOLDS, report.story
+
+
+def test_paxos_commit_over_quorums_that_do_not_meet_decides_twice() -> None:
+    report = explore(models.paxos_commit_quorums_that_miss())
+    assert (report.outcome, report.property) == (Outcome.BROKEN, "Consistency"), report
+
+
+class AbortsWhatItTakesOver(Leader):
+    """Whatever the acceptors have voted for, the new leader proposes to abort."""
+
+    def pick(self, ins):  # type: ignore[no-untyped-def]
+        return ABORTED
+
+
+class LearnsFromOneAcceptor(Leader):
+    """A single vote counts as chosen."""
+
+    def learn(self, out) -> None:  # type: ignore[no-untyped-def]
+        votes = {vote[0]: vote[2] for _, vote in sorted(self.heard)}
+        if ABORTED in votes.values():
+            self.decide(ABORTED, out)
+        elif len(votes) == len(self.managers):
+            self.decide(COMMITTED, out)
+
+
+class VotesBelowItsPromise(Acceptor):
+    """An acceptor votes in a ballot that it has promised to leave behind."""
+
+    def on_message(self, src, message, out) -> None:  # type: ignore[no-untyped-def]
+        if isinstance(message, Phase2a):
+            self.bal = min(self.bal, message.bal)
+        super().on_message(src, message, out)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"leader": AbortsWhatItTakesOver},
+        {"leader": LearnsFromOneAcceptor},
+        {"acceptor": VotesBelowItsPromise},
+    ],
+    ids=lambda more: next(iter(more.values())).__name__,
+)
+def test_the_model_checker_kills_a_mutant_of_paxos_commit(more) -> None:  # type: ignore[no-untyped-def]
+    report = explore(models.paxos_commit(**more))
+    assert report.outcome is Outcome.BROKEN, report
+    assert report.property in ("Consistency", "n1 works"), report
+    print(f"{more}: {report.states} states, depth {report.depth}")
 
 
 class DecidesAlone(ResourceManager):

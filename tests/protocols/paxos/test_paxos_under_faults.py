@@ -8,7 +8,8 @@ from itertools import combinations, product
 import pytest
 from paxos_mutants import FAST_MUTANTS
 
-from comitia.protocols.paxos import FAST_PAXOS, PROTOCOL
+from comitia.check import Limits, Outcome, breadth_first, space_of
+from comitia.protocols.paxos import FAST_PAXOS, PROTOCOL, models
 from comitia.protocols.paxos.messages import NO_ROUND, Round
 from comitia.protocols.paxos.picking import chosen, fast_majority, pick
 from comitia.quorums.expression import choose, members_of
@@ -68,3 +69,29 @@ def test_a_majority_and_two_fast_quorums_have_a_member_in_common(n: int, fast: i
     assert system.is_write_quorum(set(members[:fast]))
     assert not system.is_write_quorum(set(members[: fast - 1]))
     assert 2 * fast + n // 2 + 1 > 2 * n
+
+
+def explored(states: int, **bounds: int):
+    space = space_of(models.fast(**bounds), FAST_PAXOS.promises)
+    return breadth_first(space, limits=Limits(states=states))
+
+
+@pytest.mark.parametrize("acceptors", [3, 4])
+def test_fast_paxos_chooses_one_value_in_every_order_and_recovers_collisions(
+    acceptors: int,
+) -> None:
+    report = explored(100_000, acceptors=acceptors)
+    assert report.outcome is Outcome.HOLDS, report.story
+    assert report.states > 5_000
+
+
+@pytest.mark.campaign
+def test_fast_paxos_chooses_one_value_although_two_members_coordinate() -> None:
+    report = explored(2_000_000, acceptors=3, coordinators=2)
+    assert report.outcome is Outcome.HOLDS, report.story
+
+
+@pytest.mark.slow
+def test_a_majority_as_fast_quorum_chooses_two_values() -> None:
+    report = explored(600_000, acceptors=3, fast_quorum=2, coordinators=2)
+    assert (report.outcome, report.property) == (Outcome.BROKEN, "FastChosen"), report

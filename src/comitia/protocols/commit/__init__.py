@@ -56,6 +56,7 @@ PROTOCOL = Protocol(
         models.two_phase_blocks,
         models.three_phase_splits,
         models.paxos_commit,
+        models.paxos_commit_quorums_that_miss,
     ),
 )
 

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from comitia.kernel import Model, Node, NodeId
-from comitia.kernel.model import Nodes
+from comitia.kernel import Model, Node, NodeId, Symmetry
+from comitia.kernel.model import Nodes, Rename
 from comitia.protocols.commit.messages import ABORTED, COMMITTED, PREPARED, Begin
 from comitia.protocols.commit.paxos_commit import Acceptor, Leader, Participant
 from comitia.protocols.commit.three_phase import ThreePhaseManager, ThreePhaseResource
 from comitia.protocols.commit.two_phase import ResourceManager, TransactionManager
-from comitia.quorums import Majority
+from comitia.quorums import Majority, QuorumSystem
+from comitia.quorums.expression import choose, members_of
+from comitia.quorums.readwrite import ReadWrite
 
 
 def committed(nodes: Nodes) -> bool:
@@ -74,24 +76,53 @@ def three_phase_splits(managers: int = 2) -> Model:
     return _world(ThreePhaseManager, ThreePhaseResource, managers, breaks="Consistency")
 
 
-def paxos_commit(managers: int = 1, acceptors: int = 3, ballots: int = 1, stops: int = 0) -> Model:
-    """Two leaders, the second of which may take over at any time."""
+RENAMES: dict[type, Callable[[Any, Rename], dict[str, Any]]] = {
+    Leader: lambda leader, new: {
+        "reports": frozenset((new(acceptor), votes) for acceptor, votes in leader.reports),
+        "heard": frozenset((new(acceptor), vote) for acceptor, vote in leader.heard),
+    }
+}
+"""Acceptors may change places where quorums are majorities."""
+
+
+def paxos_commit(
+    managers: int = 1,
+    acceptors: int = 3,
+    ballots: int = 1,
+    stops: int = 0,
+    both: bool = False,
+    leader: type[Leader] = Leader,
+    acceptor: type[Acceptor] = Acceptor,
+    system: QuorumSystem | None = None,
+    breaks: str = "",
+) -> Model:
+    """Two leaders, the second of which may take over at any time; if `both`, the first as well."""
     rms = tuple(range(1, managers + 1))
     accs = tuple(range(managers + 1, managers + acceptors + 1))
     leaders = (accs[-1] + 1, accs[-1] + 2)
-    system = Majority(accs)
+    quorums = Majority(accs) if system is None else system
 
     def within(node: Any) -> bool:
-        return not isinstance(node, Leader) or node.bal.round <= ballots
+        may = ballots if both or node.id == leaders[1] else 0
+        return not isinstance(node, Leader) or node.bal.round <= may
 
     return Model(
         nodes={
-            **{i: partial(Participant, i, leaders[0], system) for i in rms},
-            **{i: partial(Acceptor, i, leaders) for i in accs},
-            **{i: partial(Leader, i, rms, system) for i in leaders},
+            **{i: partial(Participant, i, leaders[0], quorums) for i in rms},
+            **{i: partial(acceptor, i, leaders) for i in accs},
+            **{i: partial(leader, i, rms, quorums) for i in leaders},
         },
         clients=(((leaders[0], Begin(1)),),),
         within=within,
         stops=stops,
         sometimes={"the transaction commits": committed},
+        symmetry=Symmetry(frozenset(accs), {**RENAMES, leader: RENAMES[Leader]}),
+        breaks=breaks,
     )
+
+
+def paxos_commit_quorums_that_miss() -> Model:
+    """One acceptor of two is enough in either phase: two leaders decide differently."""
+    members = members_of((3, 4))
+    system = ReadWrite.unchecked(choose(1, members), choose(1, members))
+    return paxos_commit(managers=2, acceptors=2, system=system, breaks="Consistency")

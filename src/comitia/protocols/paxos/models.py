@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from comitia.kernel import Model, Network, NodeId, Symmetry
+from comitia.kernel import Model, Network, NodeId, Out, Symmetry
 from comitia.kernel.model import Nodes
 from comitia.protocols.paxos.acceptor import Acceptor
 from comitia.protocols.paxos.fast import FastPaxos
-from comitia.protocols.paxos.messages import Decide
-from comitia.protocols.paxos.promises import Chosen
+from comitia.protocols.paxos.messages import Decide, Phase2b, Value
+from comitia.protocols.paxos.promises import Chosen, FastChosen
 from comitia.protocols.paxos.proposer import Proposer
 from comitia.quorums import Majority, QuorumSystem
 from comitia.quorums.expression import choose, members_of
@@ -82,20 +82,37 @@ def quorums_that_miss(acceptors: int = 2, quorum: int = 1) -> Model:
     return synod(system, breaks="Chosen")
 
 
+class VotesForItsCoordinator(FastPaxos):
+    """Tells its vote to the coordinator of the round only.
+
+    To other learners a vote is worth nothing but the choice, of which `FastChosen` knows at once;
+    who has not learnt it goes on, so more can happen to the acceptors, not less.
+    """
+
+    def cast(self, v: Value, out: Out) -> None:
+        self.vrnd, self.vval, self.open = self.rnd, v, False
+        out.send(self.rnd.coordinator, Phase2b(self.rnd, v))
+        out.set_timer("retry", after=self.retry_ms)
+
+
 def fast(
     acceptors: int = 3,
     proposals: int = 2,
     rounds: int = 1,
     fast_quorum: int = 0,
-    member: type[FastPaxos] = FastPaxos,
+    coordinators: int = 1,
+    member: type[FastPaxos] = VotesForItsCoordinator,
 ) -> Model:
-    """Two proposals race in a fast round; `fast_quorum` other than 0 replaces the safe size."""
+    """Two proposals race in a fast round; `fast_quorum` other than 0 replaces the safe size.
+
+    The first of the `coordinators` begins with the fast round, the others with classic ones.
+    """
     voters: tuple[NodeId, ...] = tuple(range(1, acceptors + 1))
     terms = members_of(voters)
     smaller = ReadWrite.unchecked(choose(fast_quorum or 1, terms), choose(fast_quorum or 1, terms))
 
     def within(node: Any) -> bool:
-        return bool(node.crnd.count <= rounds)
+        return bool(node.crnd.count <= (rounds if node.id <= coordinators else 0))
 
     def recovered(nodes: Nodes) -> bool:
         return any(node.vrnd.classic and node.chosen is not None for node in nodes.values())
@@ -106,11 +123,12 @@ def fast(
         },
         clients=tuple(((i, Decide(i, b"v%d" % i)),) for i in voters[:proposals]),
         within=within,
+        promises=(partial(FastChosen, Majority(voters), smaller if fast_quorum else None),),
         sometimes={"a collision is recovered": recovered},
-        breaks="Agreement" if fast_quorum else "",
+        breaks="FastChosen" if fast_quorum else "",
     )
 
 
 def fast_quorums_too_small(acceptors: int = 3, fast_quorum: int = 2) -> Model:
     """A plain majority as fast quorum: recovery cannot tell what was chosen."""
-    return fast(acceptors, fast_quorum=fast_quorum)
+    return fast(acceptors, fast_quorum=fast_quorum, coordinators=2)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from comitia.kernel import ZERO, Broken, NodeId, Promise, Request, Slot
-from comitia.protocols.paxos.messages import Decide, Value
+from comitia.protocols.paxos.messages import NO_ROUND, Decide, Value
+from comitia.protocols.paxos.picking import Vote, chosen, fast_majority
 from comitia.quorums import QuorumSystem
 
 
@@ -62,4 +63,28 @@ class Chosen(Promise):
         if self.system.is_write_quorum(voters):
             if self.chosen is not None and self.chosen != v:
                 raise Broken(f"{self.chosen!r} was chosen, and now {v!r} is, in ballot {n}")
+            self.chosen = v
+
+
+class FastChosen(Promise):
+    """Only a single value is chosen by votes of Fast Paxos, whether or not anybody learns it."""
+
+    watch: ClassVar = ("vrnd",)
+
+    def __init__(self, system: QuorumSystem, fast: QuorumSystem | None) -> None:
+        """`fast`: the quorums of fast rounds; the fewest votes that are safe unless given."""
+        self.system = system
+        self.fast = fast_majority(system) if fast is None else fast
+        self.votes: frozenset[Vote] = frozenset()
+        self.chosen: Value | None = None
+
+    def on_step(self, node: Any, nodes: Mapping[NodeId, Any]) -> None:
+        if node.vrnd == NO_ROUND:
+            return
+        self.votes |= {(node.id, node.vrnd, node.vval)}
+        cast = [vote for vote in self.votes if vote[1] == node.vrnd]
+        v = chosen(cast, self.fast if node.vrnd.fast else self.system)
+        if v is not None:
+            if self.chosen is not None and self.chosen != v:
+                raise Broken(f"{self.chosen!r} was chosen, and now {v!r} is, in {node.vrnd}")
             self.chosen = v
