@@ -19,6 +19,12 @@ settings.load_profile("comitia")
 pytest_plugins = ["comitia.testing", "pytester"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--regenerate", action="store_true", help="write scenarios and diagrams down as they go now"
+    )
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("peer"):
         for program in mark.args:

@@ -2,12 +2,11 @@
 
 A page says `<!-- a run: NAME -->` before a diagram.  After a change of a protocol:
 
-    COMITIA_REGENERATE=1 pytest tests/pages
+    pytest tests/pages --regenerate
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -23,17 +22,19 @@ PLOTS = [(page, plot) for page, plots in PAGES.items() for plot in plots]
 
 
 @pytest.mark.parametrize(("page", "plot"), PLOTS, ids=lambda value: getattr(value, "__name__", ""))
-def test_a_diagram_is_what_the_run_gives(page: str, plot: Callable[[], Stage]) -> None:
+def test_a_diagram_is_what_the_run_gives(
+    page: str, plot: Callable[[], Stage], request: pytest.FixtureRequest
+) -> None:
     diagram = f"```mermaid\n{plot().diagram(page)}\n```\n"
     path = DOCS / f"{page}.md"
     text = path.read_text()
     drawn = re.compile(rf"(<!-- a run: {plot.__name__} -->\n)(```mermaid\n.*?```\n)?", re.S)
     found = drawn.search(text)
     assert found is not None, f"{path.name} does not say where {plot.__name__} is to be shown"
-    if "COMITIA_REGENERATE" in os.environ:
+    if request.config.getoption("--regenerate"):
         path.write_text(text[: found.start()] + found[1] + diagram + text[found.end() :])
     else:
-        assert found[2] == diagram, f"COMITIA_REGENERATE=1 pytest {__file__}"
+        assert found[2] == diagram, "is it meant?  pytest tests/pages --regenerate"
 
 
 def test_every_diagram_on_a_page_has_its_run() -> None:
