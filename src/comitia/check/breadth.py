@@ -9,9 +9,9 @@ from comitia.check.report import Limits, OnProgress, Outcome, Report
 from comitia.check.search import LOOK_EVERY, Search
 from comitia.check.space import Space, State, Violation
 
-DOUBT = 1 << 14
-"""States after which, and after four times as many each time, a search that has to be made again
-is given up.  To begin anew is not free either: all seats are forgotten."""
+DOUBT = 1 << 12
+"""States after which, and after twice as many each time, a search that has to be made again is
+given up: most of what is wrong shows itself early."""
 
 
 class BreadthFirst(Search):
@@ -45,7 +45,7 @@ class BreadthFirst(Search):
                 return self.broken(self.path(self.here), violation)
             level = following
             if self.count() >= self._doubt:
-                self._doubt = 4 * self.count()
+                self._doubt = 2 * self.count()
                 if self.space.doubtful():
                     return self.end()  # nobody will believe it
         return self.verdict()
