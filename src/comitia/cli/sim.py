@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = {"jsonl": "jsonl", "shiviz": "shiviz.log", "mermaid": "mmd"}
 FORMS = tuple(SUFFIXES)
+INTERRUPTED = 130
+"""The exit code of a campaign that Ctrl-C ended before anything was found."""
+ELSEWHERE = 300
+"""Seeds that a campaign asks for a shorter story."""
 REPORT_S = 60
 """Where no progress bar can be shown, a line every so often."""
 
@@ -44,7 +49,11 @@ def _option(text: str) -> tuple[str, Any]:
 @click.option("--clients", type=click.IntRange(0), help="Drawn if not given.")
 @click.option("--steps", type=click.IntRange(1), help="Steps before everything heals.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; all cores if not given.")
-@click.option("--trace", type=click.Path(path_type=Path), help="Write traces here, or the one.")
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    help="Where traces go: a folder, with --seed a file.  [default: a temporary folder]",
+)
 @click.option(
     "--form", type=click.Choice(FORMS), default="jsonl", help="What a trace is written as."
 )
@@ -85,18 +94,19 @@ def command(
     if seed is not None:
         first, seeds, jobs = seed, 1, 1
     span = range(first, first + seeds)
-    tally = _run(protocol, settings, span, jobs or os.cpu_count() or 1)
+    tally, interrupted = _run(protocol, settings, span, jobs or os.cpu_count() or 1)
     _tell(protocol_named(protocol), settings, tally, seed, trace, form)
-    sys.exit(1 if tally.failures else 0)
+    sys.exit(1 if tally.failed else INTERRUPTED if interrupted else 0)
 
 
-def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
+def _run(name: str, settings: Settings, span: range, jobs: int) -> tuple[Tally, bool]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from comitia.sim.campaign import Tally, campaign
 
-    tally, console, began = Tally(), Console(soft_wrap=True), time.monotonic()
+    console, began = Console(soft_wrap=True), time.monotonic()
+    tally, interrupted = Tally(next_seed=span.start), False
     bar = Progress(
         BarColumn(),
         MofNCompleteColumn(),
@@ -110,16 +120,20 @@ def _run(name: str, settings: Settings, span: range, jobs: int) -> Tally:
             task = bar.add_task(name, total=len(span), rates="")
             for outcome in campaign(partial(protocol_named, name), settings, span, jobs):
                 tally.add(outcome)
-                if outcome.failure is not None and len(tally.failures) <= 20:
+                if outcome.failure is not None and tally.failed <= 20:
                     bar.console.print(f"✘ {outcome.failure}", highlight=False, markup=False)
                 bar.update(task, completed=tally.seeds, rates=_rates(tally, began))
                 if not console.is_terminal and time.monotonic() > reported + REPORT_S:
                     reported = time.monotonic()
                     console.print(f"{tally.seeds:,} seeds  {_rates(tally, began)}", highlight=False)
     except KeyboardInterrupt:
-        console.print(f"interrupted after {tally.seeds} of {len(span)} seeds")
+        interrupted = True
+        rest = f"--first {tally.next_seed} --seeds {span.stop - tally.next_seed}"
+        console.print(f"interrupted after {tally.seeds:,} of {len(span):,} seeds", highlight=False)
+        if tally.next_seed < span.stop:
+            console.print(f"go on:   {settings.command(name, rest)}", highlight=False)
     _summary(console, name, tally, began)
-    return tally
+    return tally, interrupted
 
 
 def _tell(
@@ -133,15 +147,17 @@ def _tell(
     """Shrink and tell one failure of each promise; write traces where they are asked for."""
     from comitia.sim.story import record, story
 
-    first = {failure.promise: failure for failure in reversed(tally.failures)}
-    for failure in first.values():
-        told = story(protocol, failure, settings)
+    for failure in tally.first.values():
+        told = story(protocol, failure, settings, 0 if seed is not None else ELSEWHERE)
+        failure = told.failure
         click.echo(f"\n{told}")
-        if trace is not None:
-            name = f"{protocol.name}-{failure.seed}.{SUFFIXES[form]}"
+        name = f"{protocol.name}-{failure.seed}.{SUFFIXES[form]}"
+        if trace is None:
+            path = Path(tempfile.gettempdir()) / "comitia-traces" / name
+        else:
             path = trace if seed is not None else trace / name
-            _write(path, form, told.header, told.events)
-    if not first and seed is not None and trace is not None:
+        _write(path, form, told.header, told.events)
+    if not tally.failed and seed is not None and trace is not None:
         _write(trace, form, *record(protocol, seed, settings))
 
 
@@ -162,19 +178,19 @@ def _rates(tally: Tally, began: float) -> str:
     took = max(time.monotonic() - began, 1e-9)
     return (
         f"{tally.seeds / took:,.0f} seeds/s  {tally.events / took:,.0f} events/s  "
-        f"{len(tally.failures)} failures"
+        f"{tally.failed} failures"
     )
 
 
 def _summary(console: Any, name: str, tally: Tally, began: float) -> None:
-    clean = tally.seeds - len(tally.failures)
-    mark = "✘" if tally.failures else "✔"
+    clean = tally.seeds - tally.failed
+    mark = "✘" if tally.failed else "✔"
     console.print(
         f"{mark} {clean:,} of {tally.seeds:,} seeds clean: {tally.events:,} events, "
         f"{tally.served:,} operations served, {tally.virtual_ms / 3_600_000:,.1f} virtual hours; "
         f"{_rates(tally, began)}",
         highlight=False,
     )
-    for promise, count in tally.broken().most_common():
-        seeds = sorted(failure.seed for failure in tally.failures if failure.promise == promise)
-        console.print(f"  {promise}: {count} seeds, the first is {seeds[0]}", highlight=False)
+    for promise, count in tally.broken.most_common():
+        seed = tally.first[promise].seed
+        console.print(f"  {promise}: {count} seeds, the first is {seed}", highlight=False)

@@ -19,14 +19,22 @@ CHUNK = 20
 
 @dataclass
 class Tally:
-    """What a campaign has seen so far."""
+    """What a campaign has seen so far; of failures, the first of each promise is kept."""
 
+    next_seed: int = 0
+    """Every seed of the campaign below this one has been run."""
     seeds: int = 0
     steps: int = 0
     events: int = 0
     served: int = 0
     virtual_ms: int = 0
-    failures: list[Failure] = field(default_factory=list)
+    failed: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+    """How many seeds broke each promise."""
+    first: dict[str, Failure] = field(default_factory=dict)
+    """By promise: the failure with the smallest seed."""
+    ahead: set[int] = field(default_factory=set)
+    """Seeds that were run before one below them."""
 
     def add(self, outcome: Outcome) -> None:
         """Count one seed."""
@@ -35,12 +43,15 @@ class Tally:
         self.events += outcome.events
         self.served += outcome.served
         self.virtual_ms += outcome.virtual_ms
-        if outcome.failure is not None:
-            self.failures.append(outcome.failure)
-
-    def broken(self) -> Counter[str]:
-        """How many seeds broke each promise."""
-        return Counter(failure.promise for failure in self.failures)
+        self.ahead.add(outcome.seed)
+        while self.next_seed in self.ahead:
+            self.ahead.remove(self.next_seed)
+            self.next_seed += 1
+        if (failure := outcome.failure) is not None:
+            self.failed += 1
+            self.broken[failure.promise] += 1
+            known = self.first.get(failure.promise, failure)
+            self.first[failure.promise] = min(known, failure, key=lambda found: found.seed)
 
 
 _worker: tuple[Protocol, Settings]

@@ -54,6 +54,9 @@ class Chaos:
         self.pairs: set[tuple[NodeId, NodeId]] = set()
         """The links that are cut."""
 
+        self.voters = list(range(1, simulation.plan.voters + 1))
+        """Who was last asked to be a voter: half of the changes are of one more or one less."""
+
         self.rolling = rolling
         self.wires = dict.fromkeys(simulation.hosts, 0)
         """Which version of the wire's format each host speaks."""
@@ -303,8 +306,12 @@ class Chaos:
     def do_membership(self) -> None:
         if leaders := self._leaders():
             sim, ids = self.sim, list(self.sim.hosts)
-            count = self.dice.between(min(2, self.plan.voters), len(ids))
-            voters = self.dice.some(ids, count)
+            if self.dice.below(2):
+                voters = sorted({*self.voters} ^ {self.dice.choose(ids)}) or ids
+            else:
+                count = self.dice.between(min(2, self.plan.voters), len(ids))
+                voters = self.dice.some(ids, count)
+            self.voters = voters
             rest = [id for id in ids if id not in voters]
             learners = self.dice.some(rest, self.dice.between(0, len(rest)))
             sim.tokens += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from comitia.kernel import Micros, NodeId, Promise, Propose, Request, Timer
@@ -88,7 +89,7 @@ class Replay(World):
             case "saved" if host.saving is None:
                 return False
             case "sync" | "crash":
-                count = min(arguments[0], len(host.pending))
+                count = max(0, len(host.pending) - arguments[0])
                 if name == "sync" and count == 0:
                     return False
                 getattr(self, name)(host, count)
@@ -116,7 +117,7 @@ class Replay(World):
         return True
 
     def _take(self, src: NodeId, to: NodeId, wanted: Any) -> Any:
-        """Return what arrives in the place of `wanted`: itself, a copy, or one like it."""
+        """Return what arrives in the place of `wanted`: itself, a copy, or the one most like it."""
         waiting = self.in_flight[src, to]
         if wanted in waiting:
             waiting.remove(wanted)
@@ -125,12 +126,13 @@ class Replay(World):
         if src in self.liars or wanted in self.arrived[src, to]:
             return wanted
         kind = _kind(wanted)
-        for index, message in enumerate(waiting):
-            if _kind(message) is kind:
-                del waiting[index]
-                self.arrived[src, to].append(message)
-                return message
-        return None
+        alike = [message for message in waiting if _kind(message) is kind]
+        if not alike:
+            return None
+        message = max(reversed(alike), key=partial(_likeness, wanted))  # of equals the latest
+        waiting.remove(message)
+        self.arrived[src, to].append(message)
+        return message
 
     # What a world needs.
 
@@ -160,3 +162,10 @@ class Replay(World):
 
 def _kind(message: Any) -> type:
     return type(message.message) if isinstance(message, Received) else type(message)
+
+
+def _likeness(wanted: Any, message: Any) -> int:
+    """In how many fields two messages of one kind are the same."""
+    return sum(
+        getattr(wanted, name) == getattr(message, name) for name in type(wanted).__struct_fields__
+    )

@@ -47,9 +47,9 @@ class Settings:
             "options": dict(self.options),
         }
 
-    def command(self, protocol: str, seed: int) -> str:
-        """Return the command that runs `seed` with these settings."""
-        words = [f"comitia sim {protocol} --seed {seed}"]
+    def command(self, protocol: str, which: str) -> str:
+        """Return the command that runs `which` seeds (`--seed 4711`) with these settings."""
+        words = [f"comitia sim {protocol} {which}"]
         if self.faults != ALL:
             words.append(f"--faults {','.join(self.faults) or 'none'}")
         if self.nodes is not None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from comitia.history.trace import Header, TraceEvent, short
 from comitia.kernel import Protocol
+from comitia.sim.recovery import WHOLE_RUNS
 from comitia.sim.replay import Replay
 from comitia.sim.run import Failure, Settings, build, conduct, simulate
-from comitia.sim.shrink import Shrinker
+from comitia.sim.shrink import Shrinker, is_given
 from comitia.sim.tape import Recording
 from comitia.sim.telling import Telling
 from comitia.sim.world import World
@@ -28,7 +29,7 @@ class Story:
     settings: Settings
     """With which `failure.seed` fails; for a liveness failure, narrower than what was asked for."""
     steps: int
-    """Inputs left on the tape."""
+    """What is left on the tape, but for the first starts: that a cluster runs is given."""
     header: Header
     events: list[TraceEvent]
 
@@ -39,34 +40,66 @@ class Story:
         """The story for people: one line a step, what it changed, and what went wrong."""
         failure = self.failure
         yield f"{failure.promise} is broken by seed {failure.seed}, after {failure.step} steps"
-        told = [line for event in self.events if (line := _line(event))]
-        if self.header.promise != "Liveness":
+        given = [event for event in self.events if event.kind == "start" and not event.text]
+        told = [line for event in self.events if event not in given and (line := _line(event))]
+        if self.header.promise not in WHOLE_RUNS:
             yield f"shrunk to {self.steps} steps:"
+        yield f"  started: {' '.join(sorted(f'n{event.node}' for event in given))}"
         hidden = max(0, len(told) - TAIL) if self.steps > TAIL else 0
         if hidden:
             yield f"  ... {hidden} earlier steps are in the trace"
         yield from told[hidden:]
-        yield f"  {failure.text}"
+        if self.header.promise in WHOLE_RUNS:
+            yield f"  {failure.text}"
         yield f"replay:  {self.header.replay}"
 
 
-def story(protocol: Protocol, failure: Failure, settings: Settings) -> Story:
-    """Run the seed of `failure` again, keep its tape, shrink it, and tell it."""
-    if failure.promise == "Liveness":
+def story(protocol: Protocol, failure: Failure, settings: Settings, elsewhere: int = 0) -> Story:
+    """Run the seed of `failure` again, keep its tape, shrink it, and tell it.
+
+    When that leaves a long story, the next `elsewhere` seeds are asked for a shorter run that
+    breaks the same promise, again and again: most mistakes show themselves in few steps as well.
+    """
+    told = _story(protocol, failure, settings)
+    while told.steps > TAIL and told.failure.promise not in WHOLE_RUNS:
+        found = _shorter(protocol, told.failure, settings, elsewhere)
+        if found is None:
+            break
+        again = _story(protocol, *found)
+        if again.steps >= told.steps:
+            break
+        told = again
+    return told
+
+
+def _shorter(
+    protocol: Protocol, failure: Failure, settings: Settings, elsewhere: int
+) -> tuple[Failure, Settings] | None:
+    fewer = replace(settings, steps=max(1, failure.step // 2))
+    for seed in range(failure.seed + 1, failure.seed + 1 + elsewhere):
+        found = simulate(protocol, seed, replace(fewer, liveness=False)).failure
+        if found is not None and found.promise == failure.promise:
+            return found, fewer
+    return None
+
+
+def _story(protocol: Protocol, failure: Failure, settings: Settings) -> Story:
+    if failure.promise in WHOLE_RUNS:
         failure, settings = narrow(protocol, failure, settings)
     recording = build(protocol, failure.seed, settings, Recording)
     assert isinstance(recording, Recording)
     found = conduct(protocol, recording, settings)
     assert found is not None and found.promise == failure.promise, "the same seed, the same run"
     tape = recording.tape
-    if failure.promise != "Liveness":
+    if failure.promise not in WHOLE_RUNS:
         tape = Shrinker(partial(_replay, recording, Replay), failure.promise).shrink(tape)
     telling: Telling = _replay(recording, partial(Telling, view=protocol.view))
     violation = telling.play(tape)
     if violation is not None:
         failure = replace(failure, text=violation.text)
+    steps = sum(not is_given(input, index, tape) for index, input in enumerate(tape))
     return Story(
-        failure, settings, len(tape), _header(protocol, failure, settings, telling), telling.events
+        failure, settings, steps, _header(protocol, failure, settings, telling), telling.events
     )
 
 
@@ -77,7 +110,7 @@ def record(protocol: Protocol, seed: int, settings: Settings) -> tuple[Header, l
     violation = conduct(protocol, recording, settings)
     telling: Telling = _replay(recording, partial(Telling, view=protocol.view))
     replayed = telling.play(recording.tape)
-    assert violation is None or violation.promise == "Liveness" or replayed is not None
+    assert violation is None or violation.promise in WHOLE_RUNS or replayed is not None
     promise = violation.promise if violation else ""
     return _header(protocol, Failure(seed, promise, "", 0), settings, telling), telling.events
 
@@ -93,8 +126,12 @@ def narrow(protocol: Protocol, failure: Failure, settings: Settings) -> tuple[Fa
             yield replace(settings, faults=tuple(f for f in settings.faults if f != fault))
         if settings.clients != 1:
             yield replace(settings, clients=1)
-        if settings.steps > 50:
+        if settings.steps > 1:
             yield replace(settings, steps=settings.steps // 2)
+            yield replace(settings, steps=settings.steps - 1)
+        for name in settings.options:
+            rest = {kept: value for kept, value in settings.options.items() if kept != name}
+            yield replace(settings, options=rest)
 
     progress = True
     while progress:
@@ -124,7 +161,7 @@ def _header(protocol: Protocol, failure: Failure, settings: Settings, world: Rep
         nodes=tuple(world.hosts),
         seed=failure.seed,
         settings=settings.told(),
-        replay=settings.command(protocol.name, failure.seed),
+        replay=settings.command(protocol.name, f"--seed {failure.seed}"),
         promise=failure.promise,
     )
 
@@ -138,7 +175,17 @@ def _line(event: TraceEvent) -> str:
         return ""
     where = f"n{event.node}" if event.node else ""
     who = f" from n{event.peer}" if event.peer else ""
-    what = "" if event.what is None else " " + short(event.what)
+    what = "" if event.what is None else " " + short(_brief(event.what))
     text = f"{event.t / 1000:10.1f} ms  {where:3} {event.kind}{who}{what} {event.text}".rstrip()
     changes = " ".join(f"{name}={short(value)}" for name, value in (event.view or {}).items())
     return text + (f"  => {changes}" if changes else "")
+
+
+def _brief(value: Any) -> Any:
+    """Leave out what says nothing: fields that are false, empty or not there."""
+    match value:
+        case dict():
+            return {k: _brief(v) for k, v in value.items() if v not in (None, False, "", [])}
+        case list():
+            return [_brief(item) for item in value]
+    return value

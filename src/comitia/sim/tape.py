@@ -23,6 +23,9 @@ class Input(NamedTuple):
     host: NodeId
     """Whose; 0 for clients and notes."""
     arguments: tuple[Any, ...]
+    """The method's own; of `sync` and `crash` how many of the last writes are *not* on disk then:
+    that stays true when writes before them are left out.
+    """
     time: int
     clock: int
     """What the host's own clock showed."""
@@ -85,7 +88,7 @@ class Recording(Simulation):
         self._over()
 
     def crash(self, host: Host, survive: int) -> None:
-        self._note("crash", host, survive)
+        self._note("crash", host, len(host.pending) - survive)
         super().crash(host, survive)
         self._over()
 
@@ -107,7 +110,7 @@ class Recording(Simulation):
     def sync(self, host: Host, count: int) -> None:
         if self.depth:
             self.tape[-1] = self.tape[-1]._replace(instant=True)
-        self._note("sync", host, count)
+        self._note("sync", host, len(host.pending) - count)
         super().sync(host, count)
         self._over()
 

@@ -178,6 +178,7 @@ class Replication(State):
             if message.term > self.current_term:
                 self.become_follower(message.term, None, out)
             return None
+        assert message.round <= self.round, f"n{src} answers a round that has not begun"
         if message.round > progress.round:
             progress = replace(progress, round=message.round, active=True)
             self.progress = self.progress.set(src, progress)
