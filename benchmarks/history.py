@@ -73,6 +73,21 @@ def clients(count: int, length: int, values: int | None, seed: int = 1) -> list[
     return operations(events)
 
 
+def with_stale_read(right: list[Operation], values: int) -> list[Operation]:
+    """Return `right` with one read, far into it, of a value that nobody wrote for a while."""
+    at = next(i for i in range(len(right) * 7 // 10, len(right)) if right[i].f == "read")
+    read = right[at]
+    written: set[object] = set()
+    for i in range(at + 300, 0, -1):
+        if right[i].f != "read":
+            new = right[i].value if right[i].f == "write" else right[i].value[1]
+            if len(written | {new}) == values:
+                break
+            written.add(new)
+    stale = Operation(read.process, "read", None, new, read.call, read.end)
+    return [*right[:at], stale, *right[at + 1 :]]
+
+
 def lost_writes(count: int) -> list[Operation]:
     """Writes of few values that never returned, and reads that see some of them."""
     lost = [Operation(n, "write", n % 6, UNKNOWN, n, None) for n in range(count)]
@@ -143,9 +158,12 @@ def families(quick: bool) -> Iterator[tuple[str, list[Operation], Model, float |
         Register(),
         1,
     )
-    for values in (2, 5, 100):
+    for values in (2, 5, 20, 100):
         name = f"{size:,} operations, 50 clients, {values} values"
-        yield name, clients(50, size, values), Register(), 20
+        right = clients(50, size, values)
+        yield name, right, Register(), 20
+        if values >= 20:
+            yield f"{name}, a stale read", with_stale_read(right, values), Register(), 20
     yield "2,000 operations, 20 clients, 5 values", clients(20, 2_000, 5), Register(), None
     yield "30 writes that never returned", lost_writes(30), Register(), 0.05
     yield "300 writes that never returned", lost_writes(300), Register(), None

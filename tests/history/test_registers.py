@@ -118,7 +118,7 @@ def test_a_window_of_what_can_be_explained_can_be_explained(
 
 @pytest.mark.parametrize("values", [2, 5, 20, 100])
 def test_a_long_history_of_many_clients_is_judged_with_few_configurations(values: int) -> None:
-    operations = history(3, "register", clients=50, length=1500, values=values)
+    operations = history(3, "register", clients=80, length=1500, values=values)
     operations = [o for o in operations if o.output is not False]
     answer = decide(moves(operations))
     assert isinstance(answer, list)

@@ -20,15 +20,15 @@ from comitia.history.timeline import NEVER, ranks
 from comitia.history.verdict import Expired, never
 from comitia.history.window import contradicts
 
-_WIDTH: Final = 24
+_WIDTH: Final = 4
 """Configurations kept at first."""
-_ENOUGH: Final = 12
+_ENOUGH: Final = 4
 """Ways to place one operation that are looked at from one configuration, at first."""
 _STRIDE: Final = 64
 """Events between two moments to go back to."""
 _DEEPEST: Final = 6
-"""How often to go back from one moment, each time twice as far and keeping twice as many."""
-_SAVED: Final = 2**_DEEPEST + 2
+"""How often to go back from one moment, each time further and keeping thrice as many."""
+_SAVED: Final = 16
 """Moments that are remembered: the furthest to go back."""
 
 
@@ -66,7 +66,7 @@ class Beam(Sweep):
         self._saved: deque[tuple[int, Opened, list[Configuration], bool]] = deque(maxlen=_SAVED)
 
     def _widen(self, depth: int) -> None:
-        self.width, self._enough = _WIDTH << depth, _ENOUGH << depth
+        self.width, self._enough = _WIDTH * 3**depth, _ENOUGH * 3**depth
 
     def follow(self) -> Order | Stuck | None:
         """As `run`, or None when even a wide beam dies without a contradiction nearby."""
@@ -81,12 +81,12 @@ class Beam(Sweep):
                 self._call(i)
                 continue
             if self._return(i, rank):
-                if at > died_at + _STRIDE and depth:
-                    depth = 0
+                if depth and at > died_at + _STRIDE:
+                    depth, died_at = depth - 1, at
                     self._widen(depth)
                 continue
             stuck = rank, max(rank, self._looked_ahead)
-            depth = depth + 1 if at >= died_at else 1
+            depth += 1
             # Looking for a contradiction is dear, and mostly the beam was only too narrow.
             if not self.cut or (depth > 1 and contradicts(self.moves, stuck, _STRIDE << depth)):
                 return stuck
@@ -94,7 +94,7 @@ class Beam(Sweep):
                 return None
             died_at = max(at, died_at)
             self._widen(depth)
-            at = self._go_back(at - (_STRIDE << depth))
+            at = self._go_back(at - 2 * depth * _STRIDE)
         return self._linearization()
 
     def _go_back(self, to: int) -> int:
@@ -118,4 +118,4 @@ class Beam(Sweep):
     def _cost(self, c: Configuration) -> tuple[int, int]:
         """Promising: few pending operations used, much placed, but few writes."""
         writes = c[1] & self._open.blind
-        return c[2].bit_count(), 2 * writes.bit_count() - c[1].bit_count()
+        return c[2].bit_count(), 3 * writes.bit_count() - c[1].bit_count()
