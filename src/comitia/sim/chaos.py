@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from comitia.kernel import NodeId, Reconfigure, Transfer
+from comitia.kernel import NodeId, Reconfigure, Replica, Transfer
 from comitia.sim.dice import ALWAYS, Dice
 from comitia.sim.disk import misdirects, reread, rots
 from comitia.sim.events import CHAOS, SAVED
@@ -317,6 +317,15 @@ class Chaos:
             sim.tokens += 1
             request = Reconfigure(sim.tokens, frozenset(voters), frozenset(learners))
             sim.ask(self.dice.choose(leaders), request)
+        elif asked := [host for host in self.up() if not isinstance(host.node, Replica)]:
+            # Nobody ever leads: any member may be asked, for one node more or one less.
+            host = self.dice.choose(asked)
+            members = getattr(host.node, "members", ())
+            other = self.dice.between(1, len(self.sim.hosts))
+            if host.id in members:
+                self.sim.tokens += 1
+                target = frozenset(members) ^ {other}
+                self.sim.ask(host, Reconfigure(self.sim.tokens, target))
 
     def do_transfer(self) -> None:
         if leaders := self._leaders():

@@ -101,7 +101,8 @@ def build(
     dice = Dice(seed, "plan")
     faults = settings.faults
     if protocol.ask is not None:  # no log to cut, no leader to move
-        faults = tuple(fault for fault in faults if fault not in OPERATOR)
+        possible = {"membership"} if hasattr(protocol.make(1, (1, 2, 3)), "members") else set()
+        faults = tuple(f for f in faults if f not in OPERATOR or f in possible)
     sizes = DEFAULT_SIZES if settings.nodes is None else (settings.nodes,)
     plan = draw_plan(dice, faults, sizes, settings.clients)
     drawn = {name: dice.choose(values) for name, values in sorted(protocol.stress.items())}

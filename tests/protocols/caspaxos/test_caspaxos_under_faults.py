@@ -8,6 +8,7 @@ import pytest
 from caspaxos_mutants import MUTANTS
 
 from comitia.check import Limits, Outcome, breadth_first, space_of
+from comitia.kernel import NodeId, Promise, Reconfigure, Request
 from comitia.protocols.caspaxos import PROTOCOL, models
 from comitia.sim.run import Settings, simulate
 
@@ -43,3 +44,23 @@ def test_quorums_that_do_not_meet_break_the_chain() -> None:
 def test_acknowledged_states_form_a_chain_in_every_order(model) -> None:
     report = breadth_first(space_of(model, PROTOCOL.promises), limits=Limits(states=500_000))
     assert report.outcome is Outcome.HOLDS, report
+
+
+class Changes(Promise):
+    """Counts the changes of members that were done."""
+
+    done = 0
+
+    def on_answer(self, node: NodeId, request: Request, result: object) -> None:
+        Changes.done += isinstance(request, Reconfigure)
+
+
+@pytest.mark.slow
+def test_members_change_under_faults_and_registers_stay_linearizable() -> None:
+    faults = ("membership", "loss", "partition", "crash", "sync")
+    counting = replace(PROTOCOL, promises=(*PROTOCOL.promises, Changes))
+    Changes.done = 0
+    for seed in range(50, 62):  # seed 57 was a bug: see test_membership
+        failure = simulate(counting, seed, Settings(steps=8_000, faults=faults)).failure
+        assert failure is None, failure
+    assert Changes.done > 10

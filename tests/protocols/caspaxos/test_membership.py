@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from caspaxos_story import Story
 
-from comitia.kernel import Reconfigure
+from comitia.kernel import Ballot, Reconfigure
 from comitia.protocols.caspaxos import membership
-from comitia.protocols.caspaxos.messages import Accept, Configuration
+from comitia.protocols.caspaxos.messages import EMPTY, Accept, Configuration, Join, Prepare
 
 
 def move(story: Story, asked_of: int, *voters: int) -> Reconfigure:
@@ -142,3 +142,42 @@ def test_a_cluster_can_shrink_to_a_member_that_missed_the_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert shrink_to_one(True, monkeypatch) == b"v"
+
+
+def collects_under_an_old_configuration() -> Story:
+    """Found by the simulator (membership, loss, partition, crash, sync: seed 57).
+
+    A newcomer that has joined as an acceptor, and was not yet told of the configuration it joined,
+    restarts and finds a tombstone to collect: it would propose to the founders, most of whom have
+    been removed long ago and hold old states.
+    """
+    story = Story((1, 2, 3), spares=(4,))
+    write(story, 1, b"v")
+    story.down = {2, 3}
+    newcomer = story.nodes[4]
+    story.turn(4, lambda node, out: node.on_message(1, Join(4, 1 << 33, 10), out))
+    tombstone = Accept(b"k", Ballot(10, 1), EMPTY, Ballot(11, 1), 0)
+    story.turn(4, lambda node, out: node.on_message(1, tombstone, out))
+    story.turn(4, lambda node, out: node.on_start(out))
+    story.flying.clear()
+    story.ring(4, "collect")
+    assert newcomer.current.version < newcomer.joined
+    return story
+
+
+def test_a_newcomer_proposes_nothing_before_it_knows_what_it_joined() -> None:
+    story = collects_under_an_old_configuration()
+    assert not [m for _, _, m in story.flying if isinstance(m, Prepare)]
+    refused = story.change(4, b"=w")
+    assert story.refusals[refused] == "this node is no member"
+
+
+def test_who_was_removed_unaware_and_joins_again_forgets_what_it_was_about() -> None:
+    story = Story((1, 2, 3))
+    asked = story.change(3, b"=old")
+    assert story.nodes[3].operations
+    story.turn(3, lambda node, out: node.on_message(1, Join(2, 1 << 33, 10), out))
+    story.flying.clear()
+    story.settle(rounds=3)
+    assert asked not in story.answers
+    assert not story.nodes[3].operations

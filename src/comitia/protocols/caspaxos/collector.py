@@ -65,7 +65,8 @@ class Collector(Proposer):
 
     def on_timer(self, timer: Timer, out: Out) -> None:
         if timer == COLLECT:
-            self.collect()
+            if self.proposes:
+                self.collect()
             self.collecting = False
         else:
             super().on_timer(timer, out)

@@ -111,16 +111,18 @@ class Membership(Proposer):
 
     walk: Walk | None
     step_ms: tuple[int, int]
+    joined: int
+    """The acceptor's: the version of the configuration that this node joined with."""
 
     def on_request(self, request: Request, out: Out) -> None:
         match request:
-            case Change() if self.id not in self.system.members:
+            case Change() if not self.proposes:
                 out.refuse(request, "this node is no member")
             case Reconfigure() if self.walk is not None:
                 out.refuse(request, "a change of membership is under way here")
             case Reconfigure(learners=learners) if learners:
                 out.refuse(request, "CASPaxos has no learners")
-            case Reconfigure(voters=voters) if {self.id} - voters or self.id not in self.system:
+            case Reconfigure(voters=voters) if {self.id} - voters or not self.proposes:
                 out.refuse(request, "ask a member that stays")
             case Reconfigure():
                 # First learn the configuration in force: claiming nothing reads it.
@@ -136,6 +138,21 @@ class Membership(Proposer):
         """The configuration in force, as this proposer knows it."""
         members = tuple(self.initial.members)
         return settled(0, members) if self.configuration is None else self.configuration
+
+    @property
+    def proposes(self) -> bool:
+        """May this proposer begin anything?
+
+        Not unless it is a member of the configuration it knows, and not after it has joined as an
+        acceptor until it hears of the configuration that it joined: what it knows before is an
+        older one, whose quorums may consist of members long removed.
+        """
+        return self.id in self.system.members and self.current.version >= self.joined
+
+    @property
+    def members(self) -> tuple[NodeId, ...]:
+        """Who takes part, as far as this proposer knows; any of them can be asked to change it."""
+        return tuple(self.system.members)
 
     def claim(self, value: bytes | None, wanted: Configuration) -> tuple[bytes | None, object]:
         now = self.current if value is None else _decode(value)
@@ -258,6 +275,8 @@ class Membership(Proposer):
                 out.send(src, Done(configuration.version, "configure", self.round))
             case Join(version, age, least):
                 self.age, self.round = max(self.age, age), max(self.round, least)
+                if not self.proposes:
+                    self.restart_rounds(out)  # what is under way uses an older configuration
                 out.send(src, Done(version, "join", self.round))
             case Done(version, step, least) if w is not None and w.step == step:
                 self.walk = w = replace(w, done=w.done | {src}, round=max(w.round, least))

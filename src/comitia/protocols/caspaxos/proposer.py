@@ -99,6 +99,11 @@ class Proposer(Node):
         """The quorums in force."""
         return self.initial if self.configuration is None else self.configuration
 
+    @property
+    def proposes(self) -> bool:
+        """May this proposer begin anything?  See the membership."""
+        return True
+
     def on_request(self, request: Request, out: Out) -> None:
         match request:
             case Change(key=key) if key == CONFIGURATION_KEY:
@@ -312,9 +317,8 @@ class Proposer(Node):
     def restart_rounds(self, out: Out) -> None:
         """Forget every answer counted so far: what was under way begins again with phase 1."""
         self.cache = Table()
-        member = self.id in self.system.members
         for key, operation in self.operations.items():
-            if not member:  # what was under way here ends with an unknown outcome
+            if not self.proposes:  # what was under way here ends with an unknown outcome
                 self.operations = self.operations.delete(key)
                 out.cancel_timer(_timer(key))
             elif operation.phase != WAITING:
