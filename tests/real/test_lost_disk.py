@@ -1,4 +1,4 @@
-"""A member whose disk is lost for good: it is replaced while clients write, by command."""
+"""A member whose disk is lost for good is replaced, by command; a log in memory is recovered."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import signal
 from pathlib import Path
 
 import pytest
+import redis
 from processes import Cluster, Load, comitia, running, wait
 from replicated_logs import every_log
+
+from comitia.net.local import LocalCluster
 
 
 def add(cluster: Cluster, id: int, at: str) -> None:
@@ -50,3 +53,17 @@ def test_a_member_without_its_disk_is_replaced_under_load_and_the_new_one_leads(
         cluster.settle()
         load.assert_nothing_lost()
         cluster.assert_equal_replicas()
+
+
+@pytest.mark.slow
+@pytest.mark.cluster(protocol="viewstamped", options="log=memory")
+def test_logs_in_memory_outlive_restarts_one_after_the_other(cluster: LocalCluster) -> None:
+    for number in range(20):
+        assert redis.Redis(port=cluster.ports[1].redis).set(f"k{number}", number)
+    for id in cluster.ids:
+        cluster.kill(id)
+        cluster.start(id)
+        wait(lambda id=id: cluster.serving(id), f"n{id} to have recovered")
+    for id in cluster.ids:
+        client = redis.Redis(port=cluster.ports[id].redis)
+        assert client.mget(f"k{n}" for n in range(20)) == [b"%d" % n for n in range(20)]
