@@ -184,7 +184,8 @@ class Broadcast(Synchronisation):
     def on_ping_timer(self, out: Out) -> None:
         assert self.role == LEADING
         out.set_timer("ping", after=(self.options.ping_ms,) * 2)
-        if counter_of(self.last_zxid) > MAX_COUNTER - (1 << 20):
+        last = self.last_zxid
+        if epoch_of(last) == self.epoch and counter_of(last) > MAX_COUNTER - (1 << 20):
             self.renew_epoch(out)
             return
         if self.discovered:

@@ -77,7 +77,7 @@ class Election(State):
         if message.state == LEADING:
             # Its word is enough: it gives up by itself when no quorum follows it.
             if self.role == LOOKING:
-                self.round = max(self.round, message.round)
+                self.round = message.round  # so that a later one means that it has given up
                 self.follow(src, out)
             return
         if message.state == FOLLOWING:

@@ -53,7 +53,7 @@ class HandOver(Reconfiguration):
         """Tell everybody, and follow.  The followers are not loyal any more, so there is no lease
         any more either, in this epoch."""
         for peer, _ in self.peers():
-            out.send(peer, Designate(self.epoch, heir))
+            out.send(peer, Designate(self.epoch, heir, self.round))
         if heir == self.id:
             self.lead(out)
         else:
@@ -66,7 +66,7 @@ class HandOver(Reconfiguration):
     def on_designate(self, src: NodeId, message: Designate, out: Out) -> None:
         if not self.is_from_leader(src, message.epoch):
             return
-        self.loyal = False
+        self.loyal, self.round = False, message.round
         if message.leader == self.id:
             self.lead(out)
         else:

@@ -195,6 +195,8 @@ class Designate(Message):
 
     epoch: int
     leader: NodeId
+    round: int
+    """As if it had been elected in this round."""
 
 
 # Reads.

@@ -68,7 +68,8 @@ class Integrity(Histories):
             txn = history[slot]
             known = broadcast.get(txn.zxid)
             if known is None:
-                if epoch_of(txn.zxid) != node.epoch or node.role != LEADING:
+                # Not always seen at its primary first: its step may be lost, its proposal not.
+                if epoch_of(txn.zxid) not in (node.epoch, node.current_epoch):
                     raise Broken(f"n{node.id} holds {written(txn.zxid)}, which nobody broadcast")
                 broadcast = broadcast.set(txn.zxid, txn)
             elif known is not txn and known != txn:
