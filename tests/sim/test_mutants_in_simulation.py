@@ -245,5 +245,5 @@ FOCUS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_a_broken_line_is_noticed(mutant: Mutant) -> None:
-    failure = kill(PROTOCOL, mutant, 2000, FOCUS.get(mutant.says, SWARM))
+    failure = kill(PROTOCOL, mutant, 4000, FOCUS.get(mutant.says, SWARM))
     print(f"{mutant}: {failure.promise}, after {failure.seed + 1} seeds")

@@ -168,7 +168,7 @@ class CountsEveryAnswer(Mutant):
 class CountsOldVotes(Mutant):
     """A vote counts in its own term only."""
 
-    SETTINGS: ClassVar[Settings] = Settings(options=STALE_LEADERS.options)
+    SETTINGS: ClassVar[Settings] = Settings(options=STALE_LEADERS.options, liveness=False)
 
     def on_request_vote_response(self, src: NodeId, message: RequestVoteResponse, out: Out) -> None:
         if self.role == CANDIDATE and message.term <= self.current_term:
