@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from caspaxos_mutants import AppliesAChangeTwice
+import pytest
+from caspaxos_mutants import AppliesAChangeTwice, ReusesItsBallot
 from caspaxos_story import Story
 
 from comitia.protocols.caspaxos.messages import Accept, Accepted, Prepare, Promised
+from comitia.protocols.caspaxos.node import CasPaxos
 
 
 def test_a_change_is_seen_by_every_member() -> None:
@@ -111,3 +113,32 @@ def test_who_goes_on_in_one_round_trip_starves_nobody() -> None:
         story.run()
         if (2, "retry k") in story.timers:
             story.ring(2, "retry k")
+
+
+def states_of_a_ballot(make: object) -> int:
+    """How many states are sent in one ballot, at most, when an accept stays without an answer."""
+    story = Story((1, 2, 3), make)
+    story.change(1, b"<a")
+    story.run()
+    sent: dict[object, set[object]] = {}
+
+    def recorded(src: int, to: int, message: object) -> bool:
+        if isinstance(message, Accept):
+            sent.setdefault(message.ballot, set()).add(message.state)
+        return isinstance(message, Accept) and len(sent) == 1 and to != 3
+
+    story.change(1, b"<b")  # in the ballot that was promised along with <a
+    story.run(lambda src, to, message: recorded(src, to, message) or isinstance(message, Accepted))
+    story.held.clear()  # only 3 has accepted it, and nobody says so
+    story.change(1, b"<c")
+    story.ring(1, "retry k")
+    story.run(recorded)
+    return max(len(states) for states in sent.values())
+
+
+def test_r_ballot_reuse_an_accept_without_an_answer_never_lends_its_ballot_to_another_state() -> (
+    None
+):
+    assert states_of_a_ballot(CasPaxos) == 1
+    with pytest.raises(AssertionError, match="two states in one ballot"):
+        states_of_a_ballot(ReusesItsBallot)
