@@ -212,6 +212,8 @@ class Cast:
             heard.insert(0, ("request", place.id, place.request(event)))
         elif event.kind == "crash":
             heard.insert(0, ("restart", place.restored(now.local, event)))
+            if event.what is not None and event.what.kind == "request":
+                heard.insert(0, ("request", place.id, place.request(event.what)))
             before = None
             delta -= CRASH << self._budget_shift
         elif event.kind == "stop":
