@@ -19,6 +19,7 @@ FOUND = [
     ("a leader that gave up for a better history was elected again and again", 10623, ALL),
     ("the same, with five servers", 10706, ALL),
     ("the same, with one of three dead", 10749, ALL),
+    ("NEWLEADER was repeated for what was compacted away meanwhile", 100357, ALL),
 ]
 
 

@@ -207,7 +207,7 @@ class Broadcast(Synchronisation):
 
     def repeat_synchronisation(self, peer: NodeId, learner: Learner, out: Out) -> None:
         """Who has not taken over the history yet is not in any round of pings."""
-        if learner.told:
+        if learner.told and learner.next > self.history.first:  # else it is sent a snapshot
             self.send_new_leader(peer, learner.next - 1, out)
         self.learners = self.learners.set(peer, replace(learner, complained=False))
         out.send(peer, self.ping_of(learner))
