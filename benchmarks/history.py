@@ -162,7 +162,7 @@ def families(quick: bool) -> Iterator[tuple[str, list[Operation], Model, float |
         name = f"{size:,} operations, 50 clients, {values} values"
         right = clients(50, size, values)
         yield name, right, Register(), 20
-        if values >= 20:
+        if values >= 100:
             yield f"{name}, a stale read", with_stale_read(right, values), Register(), 20
     yield "2,000 operations, 20 clients, 5 values", clients(20, 2_000, 5), Register(), None
     yield "30 writes that never returned", lost_writes(30), Register(), 0.05

@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,8 +152,10 @@ def _all(files: tuple[str, ...], how: _How, jobs: int | None) -> Iterator[Judged
     if workers == 1:
         yield from (_judge(file, how) for file in files)
         return
+    from concurrent.futures import ProcessPoolExecutor, as_completed  # dear to load for one file
+
     with ProcessPoolExecutor(workers) as pool:
-        waiting: list[Future[Judged]] = [pool.submit(_judge, file, how) for file in files]
+        waiting = [pool.submit(_judge, file, how) for file in files]
         for done in as_completed(waiting):
             yield done.result()
 
