@@ -10,6 +10,10 @@ from caspaxos_mutants import MUTANTS
 from comitia.check import Limits, Outcome, breadth_first, space_of
 from comitia.kernel import NodeId, Promise, Reconfigure, Request
 from comitia.protocols.caspaxos import PROTOCOL, models
+from comitia.protocols.caspaxos.node import CasPaxos
+from comitia.quorums.expression import choose, members_of
+from comitia.quorums.named import grid
+from comitia.quorums.readwrite import ReadWrite, threshold
 from comitia.sim.run import Settings, simulate
 
 
@@ -64,3 +68,33 @@ def test_members_change_under_faults_and_registers_stay_linearizable() -> None:
         failure = simulate(counting, seed, Settings(steps=8_000, faults=faults)).failure
         assert failure is None, failure
     assert Changes.done > 10
+
+
+def over(system: ReadWrite):
+    def make(id: NodeId, voters: tuple[NodeId, ...], **options) -> CasPaxos:
+        return CasPaxos(id, voters, system, **options)
+
+    return replace(PROTOCOL, make=make)
+
+
+STILL = Settings(nodes=4, liveness=False, faults=("loss", "delay", "crash", "partition"))
+FOUR = members_of((1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "system",
+    [threshold((1, 2, 3, 4), 3, 2), ReadWrite(reads=grid((FOUR[:2], FOUR[2:])))],
+    ids=("3 to prepare, 2 to accept", "a grid"),
+)
+def test_any_quorum_system_will_do_whose_phases_meet(system: ReadWrite) -> None:
+    for seed in range(30):
+        failure = simulate(over(system), seed, STILL).failure
+        assert failure is None, failure
+
+
+def test_the_simulator_breaks_quorums_that_do_not_meet() -> None:
+    system = ReadWrite.unchecked(choose(2, FOUR), choose(2, FOUR))
+    for seed in range(300):
+        if simulate(over(system), seed, STILL).failure is not None:
+            return
+    pytest.fail("two of four to prepare and two to accept will do")
