@@ -121,6 +121,17 @@ def test_damage_in_an_older_segment_is_refused_even_at_its_end(tmp_path: Path) -
     assert (refused.value.path, refused.value.offset) == (path, FIRST)
 
 
+def test_a_frame_that_the_disk_put_in_the_place_of_another_is_refused(tmp_path: Path) -> None:
+    first, second, third = written(tmp_path, [change(1), change(2), change(3)])
+    path = tmp_path / f"{1:016x}.wal"
+    data = bytearray(path.read_bytes())
+    assert second - first == third - second
+    data[first:second] = data[second:third]
+    path.write_bytes(data)
+    with pytest.raises(Corrupt, match="a sound one follows"):
+        opened(tmp_path)
+
+
 def test_a_recycled_segment_shows_none_of_its_former_frames(tmp_path: Path) -> None:
     wal, _ = opened(tmp_path)
     for number in range(6):

@@ -22,7 +22,7 @@ import msgspec
 
 from comitia.kernel.message import Record
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = b"COMITIA\x01"
 FIRST = 4096
 """Where frames begin: the header is alone in its sectors, so no torn frame can damage it."""
@@ -77,11 +77,17 @@ class Framing:
         self._seed = google_crc32c.value(_encode((identity, segment)))
         self._tag = struct.pack("<I", self._seed)
 
-    def frame(self, items: Sequence[Item]) -> bytes:
-        """Return the frame that holds `items`."""
+    def frame(self, items: Sequence[Item], offset: int) -> bytes:
+        """Return the frame that holds `items` and is to stand at `offset`.
+
+        A frame that the disk puts anywhere else is not sound: its checksum covers its place.
+        """
         payload = _encode(items)
-        crc = google_crc32c.extend(self._seed, payload)
-        return _FRAME.pack(self._tag, len(payload), crc) + payload
+        return _FRAME.pack(self._tag, len(payload), self._checksum(payload, offset)) + payload
+
+    def _checksum(self, payload: bytes, offset: int) -> int:
+        crc: int = google_crc32c.extend(self._seed, offset.to_bytes(8, "little"))
+        return google_crc32c.extend(crc, payload)  # type: ignore[no-any-return]
 
     def read(self, data: bytes, offset: int) -> tuple[tuple[Item, ...], int] | None:
         """Return the items of the frame at `offset` and where it ends; None if none is sound."""
@@ -92,7 +98,7 @@ class Framing:
         if tag != self._tag or end > len(data):
             return None
         payload = data[start:end]
-        if google_crc32c.extend(self._seed, payload) != crc:
+        if self._checksum(payload, offset) != crc:
             return None
         try:
             return _decode_items(payload), end

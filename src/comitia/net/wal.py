@@ -153,10 +153,10 @@ class Wal:
         Raises OSError.  After a full disk (`ENOSPC`) the same call may be repeated: the frame is
         written again at the same place.
         """
-        frame = self._framing.frame(items)
+        frame = self._framing.frame(items, self.end)
         if self.end + len(frame) > self._size:
             self.roll(len(frame))
-            frame = self._framing.frame(items)
+            frame = self._framing.frame(items, self.end)
         written = 0
         while written < len(frame):
             written += os.pwrite(self._fd, frame[written:], self.end + written)
