@@ -152,6 +152,7 @@ class Host(Out):
 
     def install(self, slot: Slot) -> None:
         assert slot == self.receiving, f"n{self.id} installs {slot}, but {self.receiving} came"
+        self.newest = max(self.newest, slot)  # it may be passed on before this disk has the rest
         self.said.append((INSTALL, slot, self.snapshots[slot]))
 
     def set_timer(self, timer: Timer, after: tuple[int, int]) -> None:

@@ -314,7 +314,7 @@ class World:
     def installed(self, host: Host, slot: Slot, state: Any) -> None:
         """The node has taken over a snapshot that another sent."""
         host.machine.load(state)
-        host.applied = host.newest = slot
+        host.applied = slot
         self._serve_parked(host)
 
     def complete(self, host: Host, op: Op, place: Slot, result: Any) -> None:
