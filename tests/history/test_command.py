@@ -53,6 +53,11 @@ def test_what_is_no_history_exits_with_2_and_says_why(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "not a history" in done.output
     assert run("verify", str(tmp_path / "absent")).exit_code == 2
+    for claim in ("linearizable", "serializable"):
+        orphan = write(tmp_path / "orphan.jsonl", [*RIGHT, Event("ok", 1, "read", 3)])
+        done = run("verify", orphan, "--property", claim)
+        assert done.exit_code == 2
+        assert "orphan.jsonl: line 3: ok of process 1, which called nothing" in done.output
 
 
 def test_out_of_time_is_unknown_and_exits_with_2(tmp_path: Path) -> None:

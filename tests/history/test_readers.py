@@ -76,10 +76,14 @@ def test_edn_in_all_its_forms() -> None:
         ("[1 2}", "unexpected }"),
         ('{"type": "invoke"}', "line 1: no process"),
         ('{"type": "invoke", "process": 1}\n{nonsense', "line 2: not JSON"),
-        ('{"type": "ok", "process": 1, "f": "read"}', "called nothing"),
+        (
+            '{"type":"note"}\n\n{"type": "ok", "process": 1, "f": "read"}',
+            "^line 3: ok of process 1, which called nothing",
+        ),
+        ("[{:process 1 :type :ok :f :read}]", "^event 0: ok of process 1, which called nothing"),
         (
             '{"type":"invoke","process":1,"f":"read"}\n{"type":"invoke","process":1,"f":"write"}',
-            "event 1: process 1 calls write while its read is open",
+            "^line 2: process 1 calls write while its read is open",
         ),
         ("[{:process 1}]", "no event"),
     ],

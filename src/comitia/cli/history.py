@@ -122,8 +122,8 @@ def verify(
 def record(arguments: tuple[str, ...], out: str) -> None:
     """Run a command whose clients note what they see, and keep that as a history.
 
-    The command finds in COMITIA_HISTORY the file to which `comitia.history.Recorder` (or any
-    program) appends one JSON object a line: type, process, f, value, key, time_ns.
+    The command finds in COMITIA_HISTORY the file to which it appends one JSON object a line
+    (type, process, f, value, key, time_ns), for instance with `comitia.history.appending`.
 
     Example: comitia history record --out run.jsonl -- python my_clients.py
     """
@@ -162,11 +162,13 @@ def _all(files: tuple[str, ...], how: _How, jobs: int | None) -> Iterator[Judged
 
 def _judge(file: str, how: _How) -> Judged:
     from comitia.history import HistoryError, picture
+    from comitia.history.readers import placed
 
     try:
         text = Path(file).read_text()
         began = time.perf_counter()
-        verdict = _verdict(text, how)
+        with placed(text):
+            verdict = _verdict(text, how)
     except (HistoryError, UnicodeDecodeError) as error:
         return Judged(file, None, "", 0, 0.0, (), error=str(error))
     took = time.perf_counter() - began

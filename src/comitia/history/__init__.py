@@ -25,7 +25,7 @@ from comitia.history.models import (
 from comitia.history.online import Online
 from comitia.history.operation import UNKNOWN, Event, HistoryError, Operation, operations
 from comitia.history.readers import events, read, to_json_lines
-from comitia.history.recorder import Recorder
+from comitia.history.recorder import Recorder, appending
 from comitia.history.verdict import Contradiction, Part, Verdict
 from comitia.history.weaker import sequential, sessions
 from comitia.history.witness import witnessed
@@ -53,6 +53,7 @@ __all__ = [
     "Stack",
     "Store",
     "Verdict",
+    "appending",
     "check",
     "events",
     "isolation",

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from comitia.history.graph import Edge, Graph
-from comitia.history.operation import Event, HistoryError, Operation
+from comitia.history.operation import Event, EventError, Operation
 from comitia.history.verdict import Contradiction, Part, Verdict, given
 
 READS = frozenset({"r", "read"})
@@ -80,10 +80,14 @@ def _transactions(events: Iterable[Event]) -> list[_Transaction]:
     for position, event in enumerate(events):
         if event.type == "invoke":
             if event.process in open_calls:
-                raise HistoryError(f"event {position}: process {event.process} is busy")
+                raise EventError(position, f"process {event.process} is busy")
             open_calls[event.process] = position, event
         elif event.process in open_calls:
             close(open_calls.pop(event.process), position, event)
+        elif event.type != "info":
+            raise EventError(
+                position, f"{event.type} of process {event.process}, which called nothing"
+            )
     for called in open_calls.values():
         close(called, None, None)
     return found

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from comitia.history.model import Model
-from comitia.history.operation import Event, HistoryError, Operation, operations
+from comitia.history.operation import Event, EventError, Operation, operations
 from comitia.history.search import Search
 from comitia.history.verdict import Contradiction, Expired, GaveUp, Part, Verdict, given, never
 from comitia.history.window import minimal, relaxed, why
@@ -49,7 +49,7 @@ class Online:
         position, self._position = self._position, self._position + 1
         if event.type == "invoke":
             if event.process in self._calls:
-                raise HistoryError(f"event {position}: process {event.process} is busy")
+                raise EventError(position, f"process {event.process} is busy")
             self._calls[event.process] = position, event
             self._object(event).waiting += 1
             return None

@@ -18,6 +18,14 @@ class HistoryError(ValueError):
     """This is no history; the text says which line or event, and why."""
 
 
+class EventError(HistoryError):
+    """One event cannot follow those before it."""
+
+    def __init__(self, position: int, why: str) -> None:
+        super().__init__(f"event {position}: {why}")
+        self.position, self.why = position, why
+
+
 class _Unknown(Enum):
     UNKNOWN = "?"
 
@@ -105,9 +113,10 @@ def operations(events: Iterable[Event]) -> list[Operation]:
         kind, process = event.type, event.process
         if kind == "invoke":
             if process in open_calls:
-                raise HistoryError(
-                    f"event {position}: process {process} calls {event.f} while its "
-                    f"{open_calls[process][1].f} is open; give concurrent calls their own process"
+                raise EventError(
+                    position,
+                    f"process {process} calls {event.f} while its "
+                    f"{open_calls[process][1].f} is open; give concurrent calls their own process",
                 )
             open_calls[process] = (position, event)
             continue
@@ -115,15 +124,13 @@ def operations(events: Iterable[Event]) -> list[Operation]:
         if called is None:
             if kind == "info":
                 continue
-            raise HistoryError(
-                f"event {position}: {kind} of process {process}, which called nothing"
-            )
+            raise EventError(position, f"{kind} of process {process}, which called nothing")
         if kind == "ok":
             done.append(_returned(called, position, event))
         elif kind == "info":
             done.append(_never_returned(called, event.time_ns))
         elif kind != "fail":
-            raise HistoryError(f"event {position}: unknown type {kind!r}")
+            raise EventError(position, f"unknown type {kind!r}")
     done.extend(_never_returned(called) for called in open_calls.values())
     done.sort(key=lambda operation: operation.call)
     return done

@@ -6,14 +6,23 @@ of maps, or a map a line, which is also Porcupine's key-value form), and Jepsen'
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from comitia.history import edn
-from comitia.history.operation import Event, HistoryError, Operation, freeze, operations
+from comitia.history.operation import (
+    Event,
+    EventError,
+    HistoryError,
+    Operation,
+    freeze,
+    operations,
+)
 
 TYPES = frozenset({"invoke", "ok", "fail", "info"})
 
@@ -25,7 +34,29 @@ _LOG_LINE = re.compile(
 
 def read(text: str) -> list[Operation]:
     """Return the operations of a history in any of the forms; raise HistoryError for others."""
-    return operations(events(text))
+    with placed(text):
+        return operations(events(text))
+
+
+@contextmanager
+def placed(text: str) -> Iterator[None]:
+    """Let an EventError of the block name the line, where `text` has an event a line."""
+    try:
+        yield
+    except EventError as error:
+        if not text.lstrip().startswith('{"'):
+            raise
+        raise HistoryError(f"line {_line(text, error.position)}: {error.why}") from error
+
+
+def _line(text: str, position: int) -> int:
+    """Return the number of the line of JSON that holds the event at `position`."""
+    lines = (n for n, line in enumerate(text.splitlines(), 1) if line.strip() and _is_event(line))
+    return next(itertools.islice(lines, position, None))
+
+
+def _is_event(line: str) -> bool:
+    return _decode(line).get("type") in TYPES
 
 
 def events(text: str) -> Iterator[Event]:
