@@ -20,7 +20,7 @@ from comitia.protocols.commit.messages import (
     Task,
     Willing,
 )
-from comitia.protocols.commit.transactions import RESOURCE, Transactions
+from comitia.protocols.commit.transactions import ACCEPTOR, RESOURCE, Transactions
 
 IDS = (1, 2, 3)
 
@@ -265,3 +265,39 @@ def test_of_transactions_long_over_only_the_last_are_remembered(
                 break
     assert len(world.outcomes) == 30
     assert all(len(node.kept) <= 3 * 7 for node in world.nodes.values())
+
+
+def test_who_comes_back_after_all_others_forgot_is_told_nothing_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transactions, "KEEP", 3)
+    world = World(1)
+    world.random.random = lambda: 0.5  # type: ignore[method-assign]  # everybody is willing
+
+    def settle(until: Callable[[], bool]) -> None:
+        while not until():
+            if world.open:
+                id, request = world.open.pop(0)
+                world.ask(id, request)
+            else:
+                src, to, message = world.flying.pop(0)
+                if to not in world.down:
+                    world.turn(to, lambda node, out, s=src, m=message: node.on_message(s, m, out))
+
+    def is_quiet() -> bool:
+        return not (world.flying or world.open)
+
+    world.ask(1, Start(1, ((1, b"part"), (3, b"part"))))
+    settle(lambda: 3 in prepared(world) and (1, 1, ACCEPTOR) in world.nodes[3].kept)
+    world.crash(3)  # it has voted, is ready to lead, and hears of nothing any more
+    settle(is_quiet)
+    assert world.ends == {(1, 1): {1: "commit"}}
+    for token in range(2, 9):
+        world.ask(1, Start(token, ((1, b"part"), (2, b"part"))))
+        settle(is_quiet)
+    assert (1, 1, RESOURCE) not in world.nodes[1].kept
+    world.start(3)
+    for _ in range(500):
+        world.happen(faults=False)
+    assert world.ends[1, 1] == {1: "commit"}
+    assert prepared(world) == [3]

@@ -59,6 +59,7 @@ REPEAT = "repeat"
 KEEP = 10_000
 """Of so many transactions of one coordinator the outcome is remembered.  Who inquires after an
 older one waits in vain: it is never told something wrong."""
+ENDS = {COMMITTED: "commit", ABORTED: "abort"}
 
 Seat = tuple[NodeId, int, str]
 """(coordinator, number, role)."""
@@ -129,6 +130,10 @@ class Transactions(Node):
         self.parts: Table[int, tuple[tuple[NodeId, bytes], ...]] = Table()
         self.prepares: Table[tuple[NodeId, int], tuple[NodeId, bytes]] = Table()
         """Questions to the owner that are open: who sent the Prepare, and the part."""
+        self.ended: Table[tuple[NodeId, int], str] = Table()
+        """Parts whose end the owner has not finished with: what it has to do."""
+        self.newest: Table[NodeId, int] = Table()
+        """The last transaction that was heard of, by coordinator."""
         self.told: frozenset[Task] = frozenset()
         """Tasks that the owner is at."""
         self.attending: Attend | None = None
@@ -140,6 +145,10 @@ class Transactions(Node):
                 # nobody will tell it the outcome: this part aborts, as it is free to.
                 self.kept = self.kept.set(seat, replace(kept, state=ABORTED))
             self.step(kept.about, seat[2], lambda node, within: node.on_start(within), out)
+        for (coordinator, number, role), kept in self.kept.items():
+            self.newest = self.newest.set(coordinator, number)  # in their order
+            if role == RESOURCE and kept.state in ENDS and not kept.finished:
+                self.ended = self.ended.set((coordinator, number), ENDS[kept.state])
 
     # What is asked here.
 
@@ -164,6 +173,7 @@ class Transactions(Node):
                 seat = (coordinator, number, RESOURCE)
                 if (kept := self.kept.get(seat)) is not None:
                     self.kept = self.kept.set(seat, replace(kept, finished=True))
+                    self.ended = self.ended.delete(seat[:2])
                     self.told -= {task for task in self.told if task.transaction == seat[:2]}
                     self.offer(out)
             case _:
@@ -192,11 +202,7 @@ class Transactions(Node):
     def tasks(self) -> list[Task]:
         """Return what the owner of the parts here has to do and has not finished."""
         found = [Task(c, n, "prepare", part) for (c, n), (_, part) in self.prepares.items()]
-        ends = {COMMITTED: "commit", ABORTED: "abort"}
-        for (coordinator, number, role), kept in self.kept.items():
-            if role == RESOURCE and kept.state in ends and not kept.finished:
-                found.append(Task(coordinator, number, ends[kept.state]))
-        return found
+        return found + [Task(c, n, do) for (c, n), do in self.ended.items()]
 
     def offer(self, out: Out) -> None:
         """Give the owner, if it attends, something to do."""
@@ -218,11 +224,11 @@ class Transactions(Node):
         match inner:
             case Prepare() if self.id in about.managers:
                 kept = self.kept.get(about.seat(RESOURCE))
-                if kept is None:
+                if kept is None and not self.is_long_over(about):
                     self.open(about, RESOURCE, out)
                     asked = (src, message.part)
                     self.prepares = self.prepares.set((about.coordinator, about.number), asked)
-                elif kept.state != WORKING:
+                elif kept is not None and kept.state != WORKING:
                     self.hear(src, about, RESOURCE, inner, out)
             case Commit() | Abort() if about.seat(RESOURCE) in self.kept:
                 self.prepares = self.prepares.delete((about.coordinator, about.number))
@@ -234,9 +240,10 @@ class Transactions(Node):
             case Phase1a() | Phase2a() if self.id in about.acceptors:
                 # Every acceptor's process is ready to lead, should the others fall silent.
                 for role in (LEADER, ACCEPTOR):
-                    if about.seat(role) not in self.kept:
+                    if about.seat(role) not in self.kept and not self.is_long_over(about):
                         self.open(about, role, out)
-                self.hear(src, about, ACCEPTOR, inner, out)
+                if about.seat(ACCEPTOR) in self.kept:
+                    self.hear(src, about, ACCEPTOR, inner, out)
         self.offer(out)
 
     def hear(self, src: NodeId, about: Transaction, role: str, message: Message, out: Out) -> None:
@@ -265,16 +272,30 @@ class Transactions(Node):
     # The instances.
 
     def open(self, about: Transaction, role: str, out: Out) -> None:
-        """A role begins; what is remembered of a transaction long over makes room."""
-        old = about.coordinator, about.number - KEEP
-        if all(self.over((*old, each)) for each in (RESOURCE, MANAGER, LEADER)):
-            for each in (RESOURCE, MANAGER, ACCEPTOR, LEADER):
-                self.kept = self.kept.delete((*old, each))
-                self.running = self.running.delete((*old, each))
-            if about.coordinator == self.id:
-                self.parts = self.parts.delete(about.number - KEEP)
+        """A role begins; what is remembered of transactions long over makes room."""
+        before = self.newest.get(about.coordinator, 0)
+        if about.number > before:
+            self.newest = self.newest.set(about.coordinator, about.number)
+            for number in range(max(before - KEEP, 0) + 1, min(before, about.number - KEEP) + 1):
+                self.forget(about.coordinator, number)
         self.kept = self.kept.set(about.seat(role), _keep(about, self.make(about, role), False))
         self.step(about, role, lambda node, within: node.on_start(within), out)
+
+    def forget(self, coordinator: NodeId, number: int) -> None:
+        """Remember nothing of this transaction, unless a role here still has something to do."""
+        seats = [(coordinator, number, role) for role in (RESOURCE, MANAGER, LEADER, ACCEPTOR)]
+        if all(self.over(seat) for seat in seats[:3]):
+            for seat in seats:
+                self.kept = self.kept.delete(seat)
+                self.running = self.running.delete(seat)
+            if coordinator == self.id:
+                self.parts = self.parts.delete(number)
+
+    def is_long_over(self, about: Transaction) -> bool:
+        """May this have been forgotten here?  Then no role of it may begin again: an acceptor that
+        knows of no vote lets a leader abort what the others have committed.
+        """
+        return about.number <= self.newest.get(about.coordinator, 0) - KEEP
 
     def over(self, seat: Seat) -> bool:
         """Has this role nothing more to do?"""
@@ -313,6 +334,8 @@ class Transactions(Node):
         self.running = self.running.set(seat, tuple(sorted(vars(node).items())))
         if (now := _keep(about, node, kept.finished)) != kept:
             self.kept = self.kept.set(seat, now)
+            if role == RESOURCE and now.state in ENDS and not now.finished:
+                self.ended = self.ended.set(seat[:2], ENDS[now.state])
 
 
 def _keep(about: Transaction, node: Node, finished: bool) -> Kept:
