@@ -49,6 +49,8 @@ from comitia.protocols.commit.messages import (
     Willing,
 )
 
+PART_BYTES = 16 << 20
+"""A longer part would not fit into a message."""
 REPEAT_S = 0.5
 """When `commit` or `abort` of an owner is tried again after it raised."""
 
@@ -101,6 +103,7 @@ class Party:
         self._tokens = itertools.count(1)
         self._begun: dict[int, asyncio.Future[bool]] = {}
         self._at: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._put_off: list[Request] = []  # by a full disk
 
     async def start(self) -> None:
         """Go on where the last process with this directory stopped, and serve.
@@ -111,7 +114,10 @@ class Party:
         self.host.request(Attend(next(self._tokens)))
 
     async def close(self) -> None:
-        """Stop cleanly."""
+        """Stop cleanly; whoever waits for an outcome gets NotCommitted."""
+        for outcome in self._begun.values():
+            if not outcome.done():
+                outcome.set_exception(NotCommitted("the process stops"))
         for task in self._at.values():
             task.cancel()
         await asyncio.gather(*self._at.values(), return_exceptions=True)
@@ -124,6 +130,8 @@ class Party:
         """
         if not parts or not set(parts) <= {place.id for place in self.host.links.book.places}:
             raise ValueError(f"parts for {sorted(parts)}: want some of the members")
+        if max(map(len, parts.values())) > PART_BYTES:
+            raise ValueError(f"a part of more than {PART_BYTES} bytes")
         token = next(self._tokens)
         outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._begun[token] = outcome
@@ -180,9 +188,12 @@ class Party:
             self.host.fail(error)
 
     def refused(self, request: Request, reason: str) -> None:
-        """Only a full disk refuses: nothing was begun."""
-        outcome = self._begun.get(getattr(request, "token", 0))
-        if isinstance(request, Start) and outcome is not None and not outcome.done():
+        """Only a full disk refuses: nothing was begun.  What the owner has said is said again."""
+        if not isinstance(request, Start):
+            self._put_off.append(request)
+            return
+        outcome = self._begun.get(request.token)
+        if outcome is not None and not outcome.done():
             outcome.set_exception(NotCommitted(reason))
 
     @property
@@ -202,7 +213,10 @@ class Party:
         """Nobody waits for the end of a turn."""
 
     def write_refused(self, reason: str | None) -> None:
-        """Requests are refused one by one."""
+        """Requests are refused one by one; now those that were put off may be taken."""
+        put_off, self._put_off = self._put_off, []
+        for request in put_off:
+            self.host.request(request)
 
     def apply(self, slot: Slot, value: bytes) -> None:
         """Nothing is decided in slots."""
