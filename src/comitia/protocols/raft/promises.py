@@ -186,14 +186,23 @@ class CommittedNeverLost(Committed):
 class CommittedOnAMajority(Promise):
     """A leader takes an entry for committed when a majority holds it (section 3.5).
 
-    Of a server that is down nothing is known here: it counts as one that holds it.
+    A majority of the moment: those who become voters later may lack what is committed.  Of a server
+    that is down nothing is known here: it counts as one that holds it.
     """
 
     watch: ClassVar[tuple[str, ...]] = ("commit_index",)
 
+    def __init__(self) -> None:
+        self.known: Map[NodeId, int] = Map()
+
+    def on_restart(self, node: Node) -> None:
+        assert isinstance(node, Raft)
+        self.known = self.known.set(node.id, node.snapshot.index)
+
     def on_step(self, node: Raft, nodes: Nodes) -> None:
         index, log = node.commit_index, node.log
-        if node.role != LEADER or index <= log.first:
+        before, self.known = self.known.get(node.id, 0), self.known.set(node.id, index)
+        if node.role != LEADER or index <= max(before, log.first):
             return
         term = log[index].term
 
