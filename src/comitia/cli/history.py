@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -57,6 +58,31 @@ class _How:
     picture: bool
 
 
+def _known(context: click.Context, option: click.Parameter, name: str) -> str:
+    """Refuse a model that nobody has, before any file is read."""
+    if ":" in name:
+        _own(name)
+    elif name not in MODELS:
+        raise click.BadParameter(f"no model {name!r}: {', '.join(MODELS)}, or MODULE:CLASS")
+    return name
+
+
+def _own(name: str) -> type[Model]:
+    """Return the class that MODULE:CLASS names, looked for from here too."""
+    from comitia.history import Model
+
+    module, _, attribute = name.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise click.BadParameter(f"no model {name}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise click.BadParameter(f"{name} is no subclass of comitia.history.Model")
+    return found
+
+
 @click.group()
 def command() -> None:
     """Record what clients see, and check it.
@@ -67,7 +93,14 @@ def command() -> None:
 
 @command.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
-@click.option("--model", default="register", show_default=True, type=click.Choice(MODELS))
+@click.option(
+    "--model",
+    default="register",
+    show_default=True,
+    callback=_known,
+    metavar="NAME|MODULE:CLASS",
+    help=f"One of {', '.join(MODELS)}; or a class of your own, as my_module:Toggle.",
+)
 @click.option(
     "--property",
     "claim",
@@ -171,6 +204,9 @@ def _judge(file: str, how: _How) -> Judged:
             verdict = _verdict(text, how)
     except (HistoryError, UnicodeDecodeError) as error:
         return Judged(file, None, "", 0, 0.0, (), error=str(error))
+    except Exception as error:  # noqa: BLE001  a model that met what it does not know: no verdict
+        why = f"{how.model} cannot judge this history: {type(error).__name__}: {error}"
+        return Judged(file, None, "", 0, 0.0, (), error=why)
     took = time.perf_counter() - began
     page = picture.page(verdict, Path(file).name) if how.picture else ""
     return Judged(
@@ -189,7 +225,9 @@ def _verdict(text: str, how: _How) -> Verdict:
     history = operations(noted)
     if how.claim == "sessions":
         return sessions(history)
-    model = models[how.model]() if how.initial is None else _starting(how)
+    model = (
+        _starting(how) if how.initial is not None else (models.get(how.model) or _own(how.model))()
+    )
     end = time.monotonic() + how.timeout_s
     judge = sequential if how.claim == "sequential" else check
     return judge(history, model, expired=lambda: time.monotonic() > end)

@@ -10,6 +10,7 @@ becomes a register whose written values are all different, which `zones` decides
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from comitia.history.models import READS, WRITES
@@ -55,7 +56,54 @@ def log(operations: Sequence[Operation], key: Any) -> Moves | Contradiction | No
             moves.add(append, SWAP, place[item], place[item] + 1)
         elif append.end is not None:
             moves.add(append, WRITE, None, _Unseen())
-    return moves
+    return _out_of_order(appends, reads, place, longest, key) or moves
+
+
+def _out_of_order(
+    appends: dict[Any, Operation],
+    reads: list[Operation],
+    place: dict[Any, int],
+    longest: Operation | None,
+    key: Any,
+) -> Contradiction | None:
+    """Return two operations whose order in time is not that of the longest list.
+
+    The list ranks all: an append after the reads that do not show it and before those that do; what
+    it does not show came after it.
+    """
+    ranked = [(2 * len(read.output or ()), read) for read in reads]
+    for item, append in appends.items():
+        if item in place or append.end is not None:
+            ranked.append((2 * place.get(item, len(appends)) + 1, append))
+    ranked.sort(key=lambda pair: pair[0])
+    latest: Operation | None = None
+    for _, same in groupby(ranked, key=lambda pair: pair[0]):
+        equals = [operation for _, operation in same]
+        for late in equals:
+            if latest is not None and late.end is not None and late.end < latest.call:
+                return _reversed(latest, late, place, longest, key)
+        latest = max((latest, *equals) if latest else equals, key=lambda o: o.call)
+    return None
+
+
+def _reversed(
+    first: Operation, second: Operation, place: dict[Any, int], longest: Operation | None, key: Any
+) -> Contradiction:
+    """Explain that `second` returned before `first` was called, though `first` came first."""
+    pair = (second, first)
+    if second.f in READS:
+        if first.f in READS:
+            return Contradiction(key, pair, "the later read shows less than the one before it")
+        why = f"{first.value} was read before {first} was called"
+        return Contradiction(key, pair, why)
+    before = f"{second} returned before {first} was called"
+    if first.f in READS:
+        return Contradiction(key, pair, f"{before}, which does not show {second.value}")
+    assert longest is not None, "without a read nothing has a place"
+    behind = f"before {second.value}" if second.value in place else f"and not {second.value}"
+    return Contradiction(
+        key, (*pair, longest), f"{before}, yet {longest} shows {first.value} {behind}"
+    )
 
 
 def _strange(items: tuple[Any, ...], appends: dict[Any, Operation]) -> str:

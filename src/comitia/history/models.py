@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from comitia.history.model import IMPOSSIBLE, Model
-from comitia.history.operation import UNKNOWN, Operation
+from comitia.history.operation import UNKNOWN, HistoryError, Operation
 
 READS = frozenset({"read", "get"})
 WRITES = frozenset({"write", "put", "set"})
@@ -18,8 +18,8 @@ INSERTS = frozenset({"enqueue", "enq", "push", "insert", "offer"})
 REMOVES = frozenset({"dequeue", "deq", "pop", "remove", "poll"})
 
 
-def _unsupported(model: Model, f: str) -> ValueError:
-    return ValueError(f"model {model.name} has no function {f!r}")
+def _unsupported(model: Model, f: str) -> HistoryError:
+    return HistoryError(f"model {model.name} has no function {f!r}")
 
 
 class Register(Model):

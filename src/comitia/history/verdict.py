@@ -22,6 +22,10 @@ class GaveUp(Exception):
     """The search ran out of time: nothing is known."""
 
 
+FEW = 6
+"""So many operations of a contradiction are told in words; a picture shows all."""
+
+
 @dataclass(frozen=True)
 class Contradiction:
     """Operations that cannot all be true, whatever the others did."""
@@ -117,7 +121,7 @@ class Verdict:
             return f"not {self.claim}: {where}{count} operations"
         return (
             f"not {self.claim}: {where}{len(found.operations)} of {count} operations"
-            f"{_when(found)}\n{found.why}"
+            f"{_when(found)}\n{found.why}{_unnamed(found)}"
         )
 
 
@@ -127,3 +131,10 @@ def _when(found: Contradiction) -> str:
     if not began or not ended:
         return ""
     return f", {min(began) / 1e9:.3f}-{max(ended) / 1e9:.3f} s"
+
+
+def _unnamed(found: Contradiction) -> str:
+    """Return a line for each of the first operations that `why` does not name."""
+    unnamed = [o for o in found.operations if str(o) not in found.why]
+    lines = [f"\n  {o} [{o.process}]" for o in unnamed[:FEW]]
+    return "".join(lines) + ("\n  ..." if len(unnamed) > FEW else "")
