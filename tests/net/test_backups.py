@@ -37,6 +37,7 @@ class Copied:
         self.applied, self.snapshot_slot, self.id, self.protocol = 5, 0, 1, PROTOCOL
         self.links = SimpleNamespace(identity=Identity("old", 1, "raft", 1))
         self.view = View("leader", 2, 1, 5, 5, (1, 2, 3))
+        self.storage, self.node = SimpleNamespace(written_bytes=0), PROTOCOL.make(1, (1, 2, 3))
         self.compaction = Compaction(self, directory)  # type: ignore[arg-type]
 
     def now_ms(self) -> int:
@@ -168,6 +169,23 @@ def test_a_node_shows_its_state_to_one_at_a_time_and_not_for_ever(
             assert await host.all()
             with pytest.raises(Busy, match="not read in time"):
                 [piece async for piece in slow]
+
+    asyncio.run(scene())
+
+
+def test_a_snapshot_that_finds_no_room_does_not_stand_in_the_way_of_a_copy(tmp_path: Path) -> None:
+    host = Copied(tmp_path)
+    host.storage.written_bytes = compaction.LOG_BYTES
+    (tmp_path / f"{host.applied:016x}.writing").mkdir()  # nothing can be written there
+
+    async def scene() -> None:
+        host.compaction.consider()
+        assert host.compaction.running
+        await eventually(lambda: not host.compaction.running)
+        assert host.compaction.taken == 0
+        host.compaction.consider()
+        assert not host.compaction.running, "the next try has time"
+        assert await host.all()
 
     asyncio.run(scene())
 

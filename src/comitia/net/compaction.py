@@ -74,6 +74,7 @@ class Compaction:
         self._task: asyncio.Task[None] | None = None
         self._rewriting: asyncio.Task[None] | None = None
         self._copying: Copying | None = None
+        self._not_before_s = 0.0  # after one that failed; meanwhile others may copy the state
         self.taken = 0
         self.last_s = 0.0
 
@@ -91,7 +92,7 @@ class Compaction:
             # Nothing to take a snapshot of: the node's own state, written again, is all there is.
             self._due_bytes = host.storage.written_bytes + 2 * LOG_BYTES
             self._again()
-        elif host.applied > host.snapshot_slot:
+        elif host.applied > host.snapshot_slot and time.monotonic() >= self._not_before_s:
             self.begin()
 
     def begin(self) -> None:
@@ -113,7 +114,7 @@ class Compaction:
             writer = await self._write(slot)
         except OSError as error:
             log.error("snapshot not taken", slot=slot, error=str(error))
-            await asyncio.sleep(RETRY_S)
+            self._not_before_s = time.monotonic() + RETRY_S
         else:
             self.taken += 1
             self.last_s = time.monotonic() - began_s
