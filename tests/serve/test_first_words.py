@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from click.testing import CliRunner
 
 from comitia.cli import main
 from comitia.net.local import Ports
+from comitia.net.segment import Identity
+from comitia.net.wal import Wal
 
 
 def comitia(*words: str, code: int) -> str:
@@ -126,6 +129,21 @@ def test_a_read_only_disk_is_named_and_not_a_traceback(read_only: Path) -> None:
     assert "Read-only file system" in said
     rows = json.loads(comitia("doctor", "--data", str(read_only), "-o", "json", code=1))
     assert [row["fine"] for row in rows][:1] == [False]
+
+
+def test_data_of_another_size_or_with_a_node_lost_are_not_filled_up_with_empty_nodes(
+    tmp_path: Path,
+) -> None:
+    for id in (1, 2, 3):
+        (wal := tmp_path / f"n{id}" / "wal").mkdir(parents=True)
+        log = Wal(wal, Identity("held", id, "raft", 1), segment_bytes=1 << 13)
+        assert not list(log.recover())
+        log.close()
+    said = comitia("up", "--data", str(tmp_path), "--nodes", "5", code=1)
+    assert "holds 3 nodes (n1, n2, n3); start it with --nodes 3" in said
+    shutil.rmtree(tmp_path / "n2")
+    said = comitia("up", "--data", str(tmp_path), code=1)
+    assert "lacks n2: start each of the others with `comitia serve`" in said
 
 
 def test_a_backup_needs_a_directory_that_is_there(tmp_path: Path) -> None:

@@ -82,7 +82,13 @@ def check_size(data: Path, nodes: int | None, held: list[Identity]) -> int:
     """Return how many nodes to start.  Raises ClickException when the data are of another size."""
     ids = sorted(identity.node for identity in held)
     size = nodes or len(ids) or 3
-    if ids and ids != list(range(1, size + 1)):
+    if missing := sorted(set(range(1, max(ids, default=0))) - set(ids)):
+        # Started empty, it would not know what it has promised.
+        raise click.ClickException(
+            f"{data} lacks {', '.join(f'n{id}' for id in missing)}: start each of the others with "
+            "`comitia serve`, then replace what is lost; see docs/operations.md, After a crash"
+        )
+    if ids and len(ids) != size:
         raise click.ClickException(
             f"{data} holds {len(ids)} nodes ({', '.join(f'n{id}' for id in ids)}); start it with "
             f"--nodes {len(ids)}, or choose another --data"

@@ -204,7 +204,8 @@ class NothingInvented(Promise):
 
 
 class LeasesExclude(ReadsAreCurrent):
-    """Paxos Made Live, section 5.2: two leaders never both serve reads."""
+    """Paxos Made Live, section 5.2: while a lease holds, nobody else has anything decided, so a
+    read under it shows everything that anybody had performed when it was asked."""
 
 
 PROMISES: tuple[Callable[[], Promise], ...] = (

@@ -231,7 +231,8 @@ class EpochsOnlyGrow(Promise):
 
 
 class MonotonicReads(ReadsAreCurrent):
-    """A read never shows an older state than an earlier read showed, on whichever server."""
+    """A read shows everything that anybody had delivered when it was asked, on whichever server:
+    never an older state than an earlier read."""
 
 
 PROMISES: tuple[Callable[[], Promise], ...] = (
