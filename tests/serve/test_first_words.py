@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from comitia.cli import main
+from comitia.cli import backup, main
 from comitia.net.local import Ports
 from comitia.net.segment import Identity
 from comitia.net.wal import Wal
@@ -155,3 +156,22 @@ def test_a_history_that_cannot_be_kept_is_not_recorded(tmp_path: Path) -> None:
     said = comitia("bench", "--record", str(tmp_path / "nowhere" / "x"), code=1)
     assert "No such file or directory" in said
     assert "comitia up" not in said
+
+
+def test_a_backup_that_is_terminated_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[int] = []
+
+    def half(at: str) -> Iterator[bytes]:
+        yield b"all that the cluster holds"
+        (part,) = tmp_path.iterdir()
+        modes.append(part.stat().st_mode & 0o007)
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield b"and more"
+
+    monkeypatch.setattr(backup, "_candidates", lambda nodes: ["anywhere"])
+    monkeypatch.setattr(backup, "_pieces", half)
+    assert "Aborted" in comitia("backup", str(tmp_path / "x"), code=1)
+    assert modes == [0], "not for everybody"
+    assert not list(tmp_path.iterdir())

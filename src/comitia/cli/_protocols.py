@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import click
 import msgspec
@@ -18,6 +16,7 @@ import msgspec
 from comitia.cli._load import Load, measure
 from comitia.cli._loop import run
 from comitia.cli._outage import outage_ms
+from comitia.cli._signals import stopping_like_ctrl_c
 from comitia.net.book import Address
 from comitia.net.local import LocalCluster, NodeFailed, Ports
 
@@ -91,7 +90,7 @@ def compare_all(wanted: str, settings: Settings, plot: Path | None, output: str)
     names = chosen(wanted)
     if plot is not None:
         check_plot(plot)
-    with _stopping_like_ctrl_c(), _progress(len(names) * settings.steps) as tell:
+    with stopping_like_ctrl_c(), _progress(len(names) * settings.steps) as tell:
         found = [compare(name, settings, tell) for name in names]
     if plot is not None:
         draw(found, plot)
@@ -134,21 +133,6 @@ def _progress(steps: int) -> Iterator[Tell]:
             progress.update(task, description=what, advance=1)
 
         yield tell
-
-
-@contextmanager
-def _stopping_like_ctrl_c() -> Iterator[None]:
-    """Meanwhile, stop the nodes and remove their data when terminated, too."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def compare(protocol: str, settings: Settings, tell: Tell) -> Compared:

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from comitia.cli._nodes import node_option, output_option, statuses
+from comitia.cli._signals import stopping_like_ctrl_c
 from comitia.net.remote import connected
 
 PIECE_BYTES = 1 << 20
@@ -43,10 +44,11 @@ def command(file: Path, nodes: tuple[str, ...], output: str) -> None:
         raise click.ClickException(f"{file} exists already: choose another name, or move it away")
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        _fetch(_candidates(nodes), part)
-        held = read_back(Backup(part), sealed=False)
-        part.rename(file)
-        sync_directory(file.parent)
+        with stopping_like_ctrl_c():
+            _fetch(_candidates(nodes), part)
+            held = read_back(Backup(part), sealed=False)
+            part.rename(file)
+            sync_directory(file.parent)
     except BackupError as error:
         raise click.ClickException(f"the copy arrived damaged: {error}; try again") from error
     except OSError as error:
@@ -73,7 +75,7 @@ def _fetch(candidates: list[str], part: Path) -> None:
     reasons = []
     for at in candidates:
         try:
-            with part.open("wb") as file:
+            with open(part, "wb", opener=_private) as file:
                 for piece in _pieces(at):
                     file.write(piece)
                 file.flush()
@@ -82,6 +84,11 @@ def _fetch(candidates: list[str], part: Path) -> None:
         except NotCopied as error:
             reasons.append(f"{at}: {error}")
     raise click.ClickException("no backup: " + "\n  ".join(reasons))
+
+
+def _private(path: str, flags: int) -> int:
+    """Open as nodes open their data: not for everybody."""
+    return os.open(path, flags, 0o640)
 
 
 def _pieces(at: str) -> Iterator[bytes]:
