@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from comitia.cli import main
-from comitia.history import Event, to_json_lines
+from comitia.history import Event, read, to_json_lines
 
 from .generate import history
 from .test_online import as_events
@@ -125,3 +125,44 @@ def test_record_keeps_what_the_clients_of_a_command_noted(tmp_path: Path) -> Non
     done = run("record", "--out", str(out), "--", sys.executable, "-c", client)
     assert done.exit_code == 3, "the exit code is the command's"
     assert run("verify", str(out)).exit_code == 0
+
+
+def test_record_collects_from_many_processes_that_append(tmp_path: Path) -> None:
+    client = tmp_path / "client.py"
+    client.write_text(
+        """
+import os, subprocess, sys
+from comitia.history import Recorder, appending
+
+with open(os.environ["COMITIA_HISTORY"], "ab", buffering=0) as file:
+    recorder = Recorder(sink=appending(file))
+    for n in range(5):
+        with recorder.operation(os.getpid(), "write", n, key=sys.argv[1]):
+            pass
+    try:
+        with recorder.operation(os.getpid(), "write", 9, key=sys.argv[1]):
+            raise TimeoutError
+    except TimeoutError:
+        pass
+if sys.argv[1] == "parent":
+    raise SystemExit(subprocess.call([sys.executable, __file__, "child"]))
+"""
+    )
+    out = tmp_path / "out.jsonl"
+    done = run("record", "--out", str(out), "--", sys.executable, str(client), "parent")
+    assert done.exit_code == 0, done.output
+    assert "12 operations" in done.output
+    found = read(out.read_text())
+    assert {o.key for o in found} == {"parent", "child"}
+    assert len({o.process for o in found}) == 2
+    assert sum(o.end is None for o in found) == 2
+    assert run("verify", str(out)).exit_code == 0
+
+
+def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = run("record", "--out", str(tmp_path / "x"), "--", "no-such-command")
+    assert done.exit_code == 1
+    assert "no-such-command: No such file or directory" in done.output
+    done = run("record", "--out", str(tmp_path / "nowhere" / "x"), "--", "true")
+    assert done.exit_code == 1
+    assert "nowhere/x: No such file or directory" in done.output

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from comitia.cli import main
@@ -47,6 +52,46 @@ def test_a_recorded_history_holds_every_call(port: int, tmp_path: Path) -> None:
     reads = [operation.output for operation in operations if operation.f == "read"]
     assert set(reads) <= written | {None}
     assert len(set(reads)) > 1
+
+
+def test_a_recorded_history_is_judged_right_whatever_an_earlier_run_left(
+    port: int, tmp_path: Path
+) -> None:
+    for run in ("first", "second"):
+        file = str(tmp_path / run)
+        bench("--target", f"127.0.0.1:{port}", "--record", file, "--keys", "2")
+        result = CliRunner().invoke(main, ["history", "verify", file])
+        assert result.exit_code == 0, result.output
+
+
+def test_a_server_that_only_refuses_is_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("comitia.cli._recorded.PATIENCE_S", 0.2)
+    with refusing() as port:
+        result = CliRunner().invoke(
+            main, ["bench", "--target", f"127.0.0.1:{port}", "--record", str(tmp_path / "x")]
+        )
+    assert result.exit_code == 1
+    assert "no SET of bench:0 was answered" in result.output
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """Yield the port of a server that answers every command with an error."""
+
+    class Refuse(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(4096):
+                self.request.sendall(b"-ERR no\r\n")
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Refuse) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
 
 
 def test_a_server_that_is_not_there_is_named_with_the_next_command() -> None:

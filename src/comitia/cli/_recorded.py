@@ -41,32 +41,46 @@ class _Caller:
             self._parser.feed(data)
         return reply
 
+    async def _call(self, process: int, value: str | None, key: str) -> bool | None:
+        """Write `value`, or read if it is None; True: answered, False: refused, None: unknown."""
+        note, writes = self._recorder.note, value is not None
+        f = "write" if writes else "read"
+        command = [b"SET", key.encode(), value.encode()] if value else [b"GET", key.encode()]
+        note("invoke", process, f, value, key)
+        try:
+            reply = await self._ask(command)
+        except (OSError, TimeoutError):
+            self._hang_up()
+            reply = hiredis.ReplyError("UNKNOWN")
+        if not isinstance(reply, hiredis.ReplyError):
+            note("ok", process, f, value if writes else reply, key)
+            return True
+        unknown = str(reply).startswith("UNKNOWN")
+        note("info" if unknown else "fail", process, f, value, key)
+        await asyncio.sleep(0.05)
+        return None if unknown else False
+
+    async def begin(self, keys: int, processes: itertools.count[int]) -> None:
+        """Write every key, so that nobody reads what an earlier run left.
+
+        Raises TimeoutError when no write of a key is answered.
+        """
+        until_s = time.monotonic() + PATIENCE_S
+        for key in (f"bench:{number}" for number in range(keys)):
+            while await self._call(process := next(processes), f"{process}-first", key) is not True:
+                if time.monotonic() > until_s:
+                    raise TimeoutError(f"no SET of {key} was answered in {PATIENCE_S:g} s")
+
     async def run(self, until_s: float, keys: int, processes: itertools.count[int]) -> None:
-        note, random = self._recorder.note, self._random
+        random = self._random
         process = next(processes)
         for number in itertools.count():
             if time.monotonic() > until_s:
                 break
             key = f"bench:{random.randrange(keys)}"
-            writes = random.random() < 0.5
-            value = f"{process}-{number}" if writes else None
-            f = "write" if writes else "read"
-            command = [b"SET", key.encode(), value.encode()] if value else [b"GET", key.encode()]
-            note("invoke", process, f, value, key)
-            try:
-                reply = await self._ask(command)
-            except (OSError, TimeoutError):
-                self._hang_up()
-                reply = hiredis.ReplyError("UNKNOWN")
-            if not isinstance(reply, hiredis.ReplyError):
-                note("ok", process, f, value if writes else reply, key)
-            elif str(reply).startswith("UNKNOWN"):
-                note("info", process, f, value, key)
+            value = f"{process}-{number}" if random.random() < 0.5 else None
+            if await self._call(process, value, key) is None:
                 process = next(processes)  # a process with an open call calls no more
-                await asyncio.sleep(0.05)
-            else:
-                note("fail", process, f, value, key)
-                await asyncio.sleep(0.05)
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -80,13 +94,13 @@ async def record(
 ) -> None:
     """Let `clients` read and write `keys` keys at any of `targets`, noting all in `recorder`.
 
-    The keys are deleted first.  Raises OSError when nobody listens.
+    The keys are written first.  Raises OSError when nobody listens, and TimeoutError when nobody
+    answers.
     """
-    streams = await asyncio.open_connection(targets[0].host, targets[0].port)
-    streams[1].write(bulk_command([b"DEL", *(b"bench:%d" % key for key in range(keys))]))
-    await asyncio.wait_for(streams[0].readline(), PATIENCE_S)
-    streams[1].close()
+    _, writer = await asyncio.open_connection(targets[0].host, targets[0].port)
+    writer.close()
     processes = itertools.count(1)
-    until_s = time.monotonic() + seconds
     callers = [_Caller(targets, recorder, seed) for seed in range(clients)]
+    await callers[0].begin(keys, processes)
+    until_s = time.monotonic() + seconds
     await asyncio.gather(*(caller.run(until_s, keys, processes) for caller in callers))

@@ -163,10 +163,12 @@ def record(arguments: tuple[str, ...], out: str) -> None:
     import subprocess
 
     path = Path(out)
-    path.write_text("")
-    done = subprocess.run(
-        arguments, env={**os.environ, "COMITIA_HISTORY": str(path.resolve())}, check=False
-    )
+    environment = {**os.environ, "COMITIA_HISTORY": str(path.resolve())}
+    try:
+        path.write_text("")
+        done = subprocess.run(arguments, env=environment, check=False)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     from comitia.history import HistoryError, read
 
     try:
