@@ -69,3 +69,36 @@ def test_memory_does_not_grow_with_the_history() -> None:
             peak = max(peak, online.kept)
     assert online.finish().ok
     assert peak < 60
+
+
+def test_out_of_time_an_object_is_unknown_and_the_others_are_still_judged() -> None:
+    online = Online(MODELS["stack"](), expired=lambda: True)
+    for n in range(12):
+        online.feed(Event("invoke", n, "push", n % 6, "hard"))
+    for n in range(12):
+        online.feed(Event("ok", n, "push", None, "hard"))
+    online.feed(Event("invoke", 99, "pop", None, "easy"))
+    assert online.feed(Event("ok", 99, "pop", 77, "easy")) is not None
+    for n in range(100):
+        for key in ("hard", "easy"):
+            assert online.feed(Event("invoke", 1, "push", n, key)) is None
+            assert online.feed(Event("ok", 1, "push", None, key)) is None
+    assert online.kept < 20, "what is decided or given up is forgotten"
+    verdict = online.finish()
+    assert {part.key: part.ok for part in verdict.parts} == {"hard": None, "easy": False}
+    assert {part.key: part.operations for part in verdict.parts} == {"hard": 112, "easy": 101}
+
+
+def test_memory_is_bounded_though_outcomes_stay_unknown_that_took_effect() -> None:
+    online, peak = Online(Register()), 0
+    for n in range(300):
+        for event in (
+            Event("invoke", 1, "write", n),
+            Event("info", 1, "write", n),
+            Event("invoke", 2, "read"),
+            Event("ok", 2, "read", n),
+        ):
+            assert online.feed(event) is None
+        peak = max(peak, online.kept)
+    assert online.finish().ok
+    assert peak < 10

@@ -40,9 +40,9 @@ def _explains(order: tuple[Operation, ...], model: Model) -> bool:
     latest: dict[Any, int] = {}
     states: dict[Any, Any] = {}
     for o in order:
-        if latest.get(o.process, -1) > o.call:
+        if latest.get(o.process, -1) > o.call and o.end is not None:
             return False
-        latest[o.process] = o.call
+        latest[o.process] = max(o.call, latest.get(o.process, -1))
         state = states.get(o.key, model.initial(o.key))
         states[o.key] = model.step(state, model.input(o), o.output)
         if states[o.key] is IMPOSSIBLE:
@@ -66,6 +66,36 @@ def test_sequential_consistency_agrees_with_its_definition(**shape: Any) -> None
         assert _explains(verdict.parts[0].order, Register())
     if check(operations, Register()).ok:
         assert verdict.ok, "linearizable is stronger"
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32), length=st.integers(0, 6), spoiled=st.booleans())
+def test_a_process_that_goes_on_after_an_unknown_outcome_is_held_to_what_it_saw(
+    **shape: Any,
+) -> None:
+    found = history(kind="register", clients=1, lost=0.4, **shape)
+    operations = [Operation(0, o.f, o.value, o.output, o.call, o.end) for o in found]
+    assert sequential(operations, Register()).ok == sequentially_consistent(operations, Register())
+
+
+def test_what_never_returned_may_take_effect_after_what_its_process_did_next() -> None:
+    lost = Operation(1, "write", 1, UNKNOWN, 0, None)
+    early, late = Operation(1, "read", None, None, 2, 3), Operation(1, "read", None, 1, 4, 5)
+    assert sequential([lost, early, late], Register())
+    assert sequential([lost, Operation(1, "read", None, 9, 2, 3)], Register()).ok is False
+    before = Operation(1, "write", 2, None, -3, -2)
+    gone = [before, lost, Operation(1, "read", None, 1, 2, 3), Operation(2, "read", None, 2, 9, 10)]
+    assert sequential(gone, Register()), "the other may be behind"
+    assert sequential([*gone, Operation(2, "read", None, 1, 11, 12)], Register())
+    assert sequential([*gone, Operation(1, "read", None, 2, 11, 12)], Register()).ok is False
+
+
+def test_sequential_consistency_out_of_time_is_unknown() -> None:
+    writes = [Operation(n, "write", n, None, 0, 100) for n in range(9)]
+    wrong = Operation(99, "read", None, 77, 0, 100)
+    verdict = sequential([*writes, wrong], Register(), expired=lambda: True)
+    assert verdict.ok is None
+    assert "unknown: out of time" in str(verdict)
 
 
 def test_a_stale_read_is_sequentially_consistent_and_not_linearizable() -> None:

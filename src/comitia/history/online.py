@@ -94,15 +94,17 @@ class Online:
         found = self._object(invoke)
         found.waiting -= 1
         found.count += len(new)
+        if not found.ok:  # decided, or given up: nothing more is kept of it
+            return None
         for operation in new:
             (found.lost if operation.end is None else found.busy).append(operation)
-        if found.waiting or not found.busy or not found.ok:
+        if found.waiting or not found.busy:
             return None
         busy, found.busy = found.busy, []
         try:
             states = self._after(found, busy)
         except GaveUp:
-            found.ok, found.states = None, set()
+            found.ok, found.states, found.lost = None, set(), []
             return None
         if states:
             found.states = states

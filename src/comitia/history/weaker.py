@@ -60,10 +60,22 @@ class _Programs:
     """A depth-first search over how far each process has come."""
 
     def __init__(self, history: tuple[Operation, ...], model: Model, expired: Expired) -> None:
-        programs: dict[Any, list[Operation]] = {}
+        self._programs: list[list[Operation]] = []
+        self._after: dict[int, tuple[int, int]] = {}
+        """Program of one operation that never returned -> the program it follows, and how far.
+
+        It may take effect after all that its process did later, or never.
+        """
+        own: dict[Any, int] = {}
         for operation in sorted(history, key=lambda o: o.call):
-            programs.setdefault(operation.process, []).append(operation)
-        self._programs = list(programs.values())
+            p = own.setdefault(operation.process, len(self._programs))
+            if p == len(self._programs):
+                self._programs.append([])
+            if operation.end is None:
+                self._after[len(self._programs)] = p, len(self._programs[p])
+                self._programs.append([operation])
+            else:
+                self._programs[p].append(operation)
         self._model, self._expired, self._looks = model, expired, 0
         keys = dict.fromkeys(model.part(o) for o in history)
         self._place = {key: n for n, key in enumerate(keys)}
@@ -99,8 +111,8 @@ class _Programs:
 
     def _done(self, at: tuple[int, ...]) -> bool:
         return all(
-            n == len(program) or program[n].end is None
-            for n, program in zip(at, self._programs, strict=True)
+            n == len(program) or p in self._after
+            for p, (n, program) in enumerate(zip(at, self._programs, strict=True))
         )
 
     def _choices(
@@ -109,7 +121,8 @@ class _Programs:
         """Yield what may come next: alone, an observer that fits; else the first called first."""
         found = []
         for p, program in enumerate(self._programs):
-            if at[p] == len(program):
+            before, least = self._after.get(p, (p, 0))
+            if at[p] == len(program) or at[before] < least:
                 continue
             operation = program[at[p]]
             place = self._place[self._model.part(operation)]
