@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from comitia.cli.history import MODELS as OFFERED
+from comitia.history import MODELS as ALL
 from comitia.history import Event
 
 from .test_command import run, write
@@ -145,6 +147,11 @@ def at_once(calls: list[Call]) -> list[Event]:
         *(Event("invoke", n, f, value) for n, (f, value, _) in enumerate(calls)),
         *(Event("ok", n, f, output) for n, (f, _, output) in enumerate(calls)),
     ]
+
+
+def test_the_command_offers_every_model_there_is_and_each_is_tried() -> None:
+    assert set(OFFERED) == set(ALL)
+    assert set(ALL) <= {model for _, _, model in MODELS.values()}
 
 
 @pytest.mark.parametrize("name", MODELS)
