@@ -64,6 +64,27 @@ class Application(Protocol):
         """
 
 
+class Logless:
+    """What an application need not say when its node keeps all the state, and no log."""
+
+    def apply(self, slot: Slot, value: bytes) -> None:
+        """Nothing is decided in slots."""
+
+    def application_message(self, src: NodeId, payload: bytes) -> None:
+        """Its members do not speak to each other."""
+
+    def snapshot(self) -> Iterator[bytes]:
+        """The state is the node's own; there is none here."""
+        return iter(())
+
+    def restore(self, chunks: Iterable[bytes]) -> None:
+        """See `snapshot`."""
+
+    def digest(self) -> bytes:
+        """See `snapshot`."""
+        return bytes(32)
+
+
 class Hosting(Protocol):
     """What a service may ask of its host."""
 

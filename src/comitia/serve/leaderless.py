@@ -8,13 +8,13 @@ A command without an answer in `deadline_ms` is given up, and its outcome is unk
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from comitia.kernel import Request, Slot
+from comitia.kernel import Request
 from comitia.machines.machine import Command
 from comitia.machines.reply import Failure, Reply
-from comitia.net.application import Hosting
+from comitia.net.application import Hosting, Logless
 from comitia.serve.backend import Done
 
 MAX_IN_FLIGHT = 64 << 20
@@ -47,7 +47,7 @@ class Together:
         self.left, self.size, self.done = count, size, done
 
 
-class Leaderless:
+class Leaderless(Logless):
     """One member's part; an `Application` below, a `Backend` above."""
 
     def __init__(self, registers: Registers, deadline_ms: int = 5000) -> None:
@@ -159,23 +159,6 @@ class Leaderless:
     def write_refused(self, reason: str | None) -> None:
         """The disk takes no more writes because of `reason`; None when it does again."""
         self._no_writes = None if reason is None else Failure(f"MISCONF not executed: {reason}")
-
-    def apply(self, slot: Slot, value: bytes) -> None:
-        """Nothing is decided in slots."""
-
-    def application_message(self, src: int, payload: bytes) -> None:
-        """No member's service speaks to another's."""
-
-    def snapshot(self) -> Iterator[bytes]:
-        """The state is the node's own; there is none here."""
-        return iter(())
-
-    def restore(self, chunks: Iterable[bytes]) -> None:
-        """See `snapshot`."""
-
-    def digest(self) -> bytes:
-        """See `snapshot`."""
-        return bytes(32)
 
     # -- time --
 

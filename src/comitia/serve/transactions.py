@@ -25,14 +25,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 
-from comitia.kernel import Request, Slot
+from comitia.kernel import Request
 from comitia.kernel.stable import StableCodec
+from comitia.net.application import Logless
 from comitia.net.book import Address, Book, Place
 from comitia.net.host import Host
 from comitia.net.links import Links
@@ -74,7 +75,7 @@ class NotCommitted(Exception):
     """The outcome is unknown here: this process had to stop.  It will be the same for all."""
 
 
-class Party:
+class Party(Logless):
     """One process that takes part; an `Application` of the host it runs."""
 
     def __init__(
@@ -217,20 +218,3 @@ class Party:
         put_off, self._put_off = self._put_off, []
         for request in put_off:
             self.host.request(request)
-
-    def apply(self, slot: Slot, value: bytes) -> None:
-        """Nothing is decided in slots."""
-
-    def application_message(self, src: int, payload: bytes) -> None:
-        """No owner speaks to another's."""
-
-    def snapshot(self) -> Iterator[bytes]:
-        """The state is the node's own; there is none here."""
-        return iter(())
-
-    def restore(self, chunks: Iterable[bytes]) -> None:
-        """See `snapshot`."""
-
-    def digest(self) -> bytes:
-        """See `snapshot`."""
-        return bytes(32)
