@@ -13,6 +13,8 @@ from comitia.cli import main
 from comitia.history import Event, read, to_json_lines
 
 from .generate import history
+from .test_isolation import Txn, a, r
+from .test_isolation import run as transactional
 from .test_online import as_events
 
 RIGHT = [Event("invoke", 1, "write", 3), Event("ok", 1, "write")]
@@ -113,6 +115,46 @@ def test_weaker_properties_can_be_asked_for(tmp_path: Path) -> None:
     done = run("verify", file, "--property", "serializable")
     assert done.exit_code == 1
     assert "G2, anti-dependency cycle" in done.output
+
+
+@pytest.mark.parametrize(
+    ("transactions", "level", "name", "edges"),
+    [
+        (
+            ((a("x", 1), a("y", 1)), (a("x", 2), a("y", 2)), (r("x", 1, 2), r("y", 2, 1))),
+            "read-committed",
+            "G0, write cycle",
+            ("T1 appended 2 to x after what T0 appended", "T0 appended 1 to y after what T1"),
+        ),
+        (
+            ((a("x", 1), r("y", 1)), (a("y", 1), r("x", 1))),
+            "read-committed",
+            "G1c, circular information flow",
+            ("T1 read 1 of x, which T0 appended", "T0 read 1 of y, which T1 appended"),
+        ),
+        (
+            ((a("x", 1), a("y", 1)), (r("x"), r("y", 1)), (r("x", 1),)),
+            "serializable",
+            "G-single, read skew",
+            ("T1 read x before T0 appended 1", "T1 read 1 of y, which T0 appended"),
+        ),
+        (
+            ((r("x"), a("y", 1)), (r("y"), a("x", 1)), (r("x", 1), r("y", 1))),
+            "serializable",
+            "G2, anti-dependency cycle",
+            ("T1 read y before T0 appended 1", "T0 read x before T1 appended 1"),
+        ),
+    ],
+)
+def test_an_anomaly_of_isolation_is_named_with_the_reason_of_every_edge(
+    tmp_path: Path, transactions: tuple[Txn, ...], level: str, name: str, edges: tuple[str, ...]
+) -> None:
+    file = write(tmp_path / "txn.jsonl", transactional(*transactions))
+    done = run("verify", file, "--property", level)
+    assert done.exit_code == 1
+    assert name in done.output
+    assert all(edge in done.output for edge in edges), done.output
+    assert "T0 (" in done.output, "the transactions are told step by step"
 
 
 def test_record_keeps_what_the_clients_of_a_command_noted(tmp_path: Path) -> None:

@@ -105,6 +105,13 @@ def test_json_lines_come_back_as_they_were_written() -> None:
     assert read(text + '\n{"type":"note","text":"other lines of a trace"}') == operations(noted)
 
 
+def test_json_may_have_blanks() -> None:
+    text = '\n{ "type": "invoke", "process": 1, "f": "read" }\n'
+    assert list(events(text)) == [Event("invoke", 1, "read")]
+    with pytest.raises(HistoryError, match=r"^line 3: ok of process 2, which called nothing"):
+        read(text + '{ "type": "ok", "process": 2, "f": "read" }')
+
+
 def test_an_operation_that_failed_did_not_happen() -> None:
     noted = [Event("invoke", 1, "write", 3), Event("fail", 1, "write", 3)]
     assert operations(noted) == []

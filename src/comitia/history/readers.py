@@ -24,6 +24,7 @@ from comitia.history.operation import (
     operations,
 )
 
+_JSON = re.compile(r'\{\s*"')
 TYPES = frozenset({"invoke", "ok", "fail", "info"})
 
 _LOG_LINE = re.compile(
@@ -44,7 +45,7 @@ def placed(text: str) -> Iterator[None]:
     try:
         yield
     except EventError as error:
-        if not text.lstrip().startswith('{"'):
+        if not _JSON.match(text.lstrip()):
             raise
         raise HistoryError(f"line {_line(text, error.position)}: {error.why}") from error
 
@@ -62,7 +63,7 @@ def _is_event(line: str) -> bool:
 def events(text: str) -> Iterator[Event]:
     """Return the events of a history in any of the forms."""
     start = text.lstrip()
-    if start.startswith('{"'):
+    if _JSON.match(start):
         return json_lines(text)
     if _LOG_LINE.search(text, 0, 10_000):
         return jepsen_log(text)

@@ -134,7 +134,10 @@ def _when(found: Contradiction) -> str:
 
 
 def _unnamed(found: Contradiction) -> str:
-    """Return a line for each of the first operations that `why` does not name."""
-    unnamed = [o for o in found.operations if str(o) not in found.why]
+    """Return a line for each of the first operations that `why` does not name.
+
+    Of transactions `why` tells every step.
+    """
+    unnamed = [o for o in found.operations if str(o) not in found.why and o.f != "txn"]
     lines = [f"\n  {o} [{o.process}]" for o in unnamed[:FEW]]
     return "".join(lines) + ("\n  ..." if len(unnamed) > FEW else "")
