@@ -85,3 +85,17 @@ def test_an_abandoned_snapshot_leaves_nothing_behind(tmp_path: Path) -> None:
     writer.add(b"x")
     writer.abandon()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_snapshot_that_cannot_get_its_name_is_given_up_without_a_second_error(
+    tmp_path: Path,
+) -> None:
+    writer = SnapshotWriter(tmp_path, 7)
+    writer.add(b"x")
+    (snapshot_path(tmp_path, 7) / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        writer.finish()
+    with (tmp_path / "another").open("w") as other:  # gets the number of the file just closed
+        writer.abandon()
+        other.write("is not touched")
+    assert not list(tmp_path.glob("*.writing"))

@@ -71,13 +71,18 @@ class SnapshotWriter:
         """Make the snapshot durable under its name.  Raises OSError."""
         self._write(framed(b"", self._crc)[0])
         os.fsync(self._fd)
-        os.close(self._fd)
+        self._close()
         self._path.rename(snapshot_path(self._directory, self.slot))
         sync_directory(self._directory)
 
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1  # its number may soon be another file's
+        if fd >= 0:
+            os.close(fd)
+
     def abandon(self) -> None:
         """Leave nothing behind."""
-        os.close(self._fd)
+        self._close()
         self._path.unlink(missing_ok=True)
 
 
