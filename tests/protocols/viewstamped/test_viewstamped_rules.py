@@ -8,7 +8,13 @@ import pytest
 from hand_world import HandWorld
 
 from comitia.kernel import Broken, Compact, Reconfigure, Transfer
-from comitia.protocols.viewstamped import PROTOCOL, InMemoryReplica, Options, ViewstampedReplica
+from comitia.protocols.viewstamped import (
+    PROTOCOL,
+    InMemoryReplica,
+    Options,
+    ViewstampedReplica,
+    reads,
+)
 from comitia.protocols.viewstamped.messages import (
     AgreeToLeave,
     AskToLeave,
@@ -540,6 +546,21 @@ def test_questions_and_rounds_do_not_call_for_each_other() -> None:
         world.deliver(world.flying[0])
     assert world.answer(7) == world.answer(8) == 0
     assert told <= 4  # a round for each, to two backups
+
+
+def test_no_more_than_so_many_reads_wait_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads, "MAX_WAITING", 3)
+    world = VR(reads="index")
+    world.isolate(2)
+    for token in range(1, 6):
+        world.read(2, token)
+    assert len(world.nodes[2].questions) == 3
+    assert world.refusal(4) == world.refusal(5) == "too many reads are waiting"
+    for sequence in range(1, 6):
+        world.deliver((3, 1, ReadRequest(world.nodes[1].view, 1, sequence)))
+    assert len(world.nodes[1].waiting) == 3
+    world.read(1, 6, settle=False)
+    assert world.refusal(6) == "too many reads are waiting"
 
 
 def test_a_question_that_was_lost_is_asked_again() -> None:

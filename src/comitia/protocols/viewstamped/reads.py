@@ -22,6 +22,8 @@ Waiting = tuple[int, int, NodeId, Read | ReadRequest]
 """(round that must be confirmed, op-number to execute, who asks, what)."""
 
 ROUNDS = 16  # rounds under way that may still start a lease
+MAX_WAITING = 1024
+"""Reads that wait on one replica; a host asks once for all clients of a turn."""
 
 
 class Reads(RecoveryProtocol):
@@ -82,7 +84,9 @@ class Reads(RecoveryProtocol):
         return 0 <= out.now - self.lease_from < lasts_ms * 1000
 
     def on_read(self, request: Read, out: Out) -> None:
-        if self.is_primary:
+        if self.is_full:
+            out.refuse(request, "too many reads are waiting")
+        elif self.is_primary:
             self.ask_primary(self.id, request, out)
         elif self.leader is None:
             out.refuse(request, "there is no primary at the moment")
@@ -90,6 +94,10 @@ class Reads(RecoveryProtocol):
             self.sequence += 1
             self.questions += ((self.sequence, request),)
             self.question_due = True
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.questions) + len(self.waiting) >= MAX_WAITING
 
     def ask_primary(self, who: NodeId, question: Read | ReadRequest, out: Out) -> None:
         op_number = max(self.commit_number, self.view_start)
@@ -117,7 +125,7 @@ class Reads(RecoveryProtocol):
             out.send(who, ReadReply(question.lifetime, question.sequence, op_number))
 
     def on_read_request(self, src: NodeId, message: ReadRequest, out: Out) -> None:
-        if self.is_primary and message.view == self.view:
+        if self.is_primary and message.view == self.view and not self.is_full:
             self.ask_primary(src, message, out)
 
     def on_read_reply(self, src: NodeId, message: ReadReply, out: Out) -> None:
