@@ -383,6 +383,19 @@ def test_what_is_under_way_is_decided_before_leadership_is_handed_over() -> None
     assert world.values(3) == ["a"]
 
 
+def test_an_heir_that_lags_is_told_only_when_it_has_caught_up() -> None:
+    world = PaxosWorld()
+    world.settle()
+    world.isolate(2)
+    world.propose(1, "a")
+    world.transfer(1, 9, 2)
+    assert world.find(TakeOver) == [] and world.leaders() == [1]
+    world.heal()
+    world.fire(1, "heartbeat")
+    world.fire(1, "heartbeat")
+    assert world.leaders() == [2] and world.values(2) == ["a"]
+
+
 def test_a_hand_over_that_cannot_begin_in_time_is_refused() -> None:
     world = PaxosWorld()
     world.propose(1, "a", settle=False)

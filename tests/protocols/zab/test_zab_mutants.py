@@ -84,7 +84,7 @@ BY_SIMULATION: list[tuple[Mutant, Settings]] = [
     ("mutant", "settings"), BY_SIMULATION, ids=[str(case[0]) for case in BY_SIMULATION]
 )
 def test_the_simulator_kills_the_mutant(mutant: Mutant, settings: Settings) -> None:
-    print(kill(PROTOCOL, mutant, seeds=300, settings=settings))
+    print(kill(PROTOCOL, mutant, seeds=3000, settings=settings))
 
 
 BY_RULE: list[tuple[Mutant, Callable[[], None]]] = [

@@ -79,8 +79,9 @@ class Leader(Scout):
     # Proposing.
 
     def on_propose(self, request: Propose, out: Out) -> None:
-        assert request.value, "the empty value is the protocol's own"
-        if not self.active:
+        if not request.value:
+            out.refuse(request, "an empty value says nothing")
+        elif not self.active:
             out.refuse(request, "this member does not lead")
         elif self.transfer is not None:
             out.refuse(request, "leadership is being handed over")

@@ -116,13 +116,15 @@ class Membership(Reads):
     def on_performed(self, out: Out) -> None:
         if self.active:
             self.slot_in = max(self.slot_in, self.slot_out)  # some may have been learnt
+            if self.transfer is not None and self.slot_in == self.slot_out:
+                self.begin_round(out)  # is the heir as far?
             self.on_progress(out)
         elif self.lease_holder is None and not self.patient and self.may_lead():
             self.wait(out)  # an acceptor since just now, and nobody leads
 
     def on_progress(self, out: Out) -> None:
         """Slots were performed, here or elsewhere, or somebody promised: what waited for that?"""
-        if self.transfer is not None and not self.transfer_told and self.slot_in == self.slot_out:
+        if self.transfer is not None and self.may_be_told(self.transfer):
             self.tell_to_take_over(self.transfer, out)
         self.propose_change(out)
         leaves = self.id not in self.configurations[0].voters
@@ -183,7 +185,17 @@ class Membership(Reads):
             # Nothing is proposed meanwhile, so that nothing is left in an unknown state.
             self.transfer, self.transfer_told = request, False
             out.set_timer("transfer", after=(self.options.lease_ms, self.options.lease_ms))
+            self.begin_round(out)  # asks, too, how far the heir is
             self.on_progress(out)
+
+    def may_be_told(self, request: Transfer) -> bool:
+        """Is nothing under way, and the heir as far as this leader?
+
+        One that lags, having joined of late, would not know yet that it may lead.
+        """
+        if self.transfer_told or self.slot_in != self.slot_out:
+            return False
+        return self.performed_by.get(request.to, 0) >= self.performed
 
     def tell_to_take_over(self, request: Transfer, out: Out) -> None:
         """Everything proposed is decided.  From now on acceptors may promise to others, whenever

@@ -47,8 +47,9 @@ class NormalOperation(State):
     # The primary.
 
     def on_propose(self, request: Propose, out: Out) -> None:
-        assert request.value, "the empty value is the protocol's own"
-        if not self.is_primary:
+        if not request.value:
+            out.refuse(request, "an empty value says nothing")
+        elif not self.is_primary:
             out.refuse(request, "this replica is not the primary")
         elif self.reconfiguring():
             out.refuse(request, "a reconfiguration is under way")
