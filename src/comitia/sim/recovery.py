@@ -47,6 +47,7 @@ def recover(sim: Simulation, latest: Latest) -> None:
         sim.run(20)
         if "membership" in sim.plan.faults and (view := latest()) is not None:
             core = [*view.voters, *view.learners]
+        sim.members = core
         if converged(sim, core):
             if sim.seed % CALM_SEEDS == 0 and not sim.workload.alone:
                 be_calm(sim, latest)

@@ -75,6 +75,8 @@ class Simulation(World):
         self.streaming: set[tuple[NodeId, NodeId]] = set()
         self.clients = [Client(number) for number in range(1, plan.clients + 1)]
         self.by_process = {client.process: client for client in self.clients}
+        self.members: Sequence[NodeId] = ()
+        """Whom clients ask once all has healed: one that was removed never hears of a decision."""
 
     # The loop.
 
@@ -316,7 +318,8 @@ class Simulation(World):
             client,
             client.attempt,
         )
-        up = [host for host in self.hosts.values() if host.node is not None]
+        hosts = [self.hosts[id] for id in self.members] or self.hosts.values()
+        up = [host for host in hosts if host.node is not None]
         if up and self.stopped[(host := dice.choose(up)).id] <= self.time:
             self.attempt(op, host)
         else:
