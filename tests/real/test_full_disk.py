@@ -26,8 +26,11 @@ def test_a_leader_whose_files_can_grow_no_more_makes_room_for_another_and_comes_
         pid = cluster.processes[leader].pid
         others = [id for id in cluster.ids if id != leader]
         unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        spare = tmp_path / f"n{leader}" / "wal" / "spare"
         with Load(cluster) as load:
-            load.more()
+            # Without a spare segment it would refuse writes, and lead on: see `Storage.low`.
+            wait(spare.exists, "a spare segment")
+            wait(lambda: (s := cluster.status(leader)) and s.log_bytes > 1 << 14, "a longer log")
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (1 << 14, unlimited[1]))
             cluster.leader(others)
             load.more(200)
@@ -64,10 +67,11 @@ def mount(where: Path, options: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to mount small disks")
+@every_log
 def test_when_all_disks_are_full_writes_are_refused_reads_served_and_space_heals(
-    tmp_path: Path,
+    tmp_path: Path, protocol: str
 ) -> None:
-    cluster = Cluster(tmp_path)
+    cluster = Cluster(tmp_path, protocol=protocol)
     with small_disks(cluster, 80):
         try:
             cluster.start_all()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 from processes import Cluster, running
-from replicated_logs import LOGS, rounds
+from replicated_logs import every_log, rounds
 
 from comitia.history import Recorder, Register, Verdict, check, operations
 
@@ -96,9 +96,8 @@ def disturb(cluster: Cluster, rounds: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("protocol", "reads"), [("raft", "index"), *((protocol, "lease") for protocol in LOGS)]
-)
+@pytest.mark.parametrize("reads", ["lease", "index"])
+@every_log
 def test_clients_are_served_linearizably_through_kills_and_pauses(
     tmp_path: Path, protocol: str, reads: str
 ) -> None:
