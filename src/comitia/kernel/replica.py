@@ -2,22 +2,114 @@
 
 A replica serves `Propose` (on its leader), `Read` (on any member), `Compact`, `Reconfigure` and
 `Transfer`, delivers decided values in order of their slots, and sends and installs snapshots.
+
+Its class is put together from the sections of a paper, and each section says itself what it
+handles:
+
+    class Election(State):
+        @fired("election")
+        def on_election_timeout(self, out: Out) -> None: ...
+
+        @received(RequestVote)
+        def on_request_vote(self, src: NodeId, message: RequestVote, out: Out) -> None: ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
 
 from immutables import Map
 
-from comitia.kernel.node import Node, NodeId, Slot
+from comitia.kernel.message import Message
+from comitia.kernel.node import Node, NodeId, Out, Slot, Timer
 from comitia.kernel.promise import Broken, Promise
-from comitia.kernel.request import Read, Request
+from comitia.kernel.request import Compact, Propose, Read, Reconfigure, Request, Transfer
+
+N = TypeVar("N")
+M = TypeVar("M", bound=Message)
+
+
+def received(
+    kind: type[M],
+) -> Callable[[Callable[[N, NodeId, M, Out], None]], Callable[[N, NodeId, M, Out], None]]:
+    """Declare the method of a replica that handles messages of type `kind`."""
+
+    def declare(
+        handler: Callable[[N, NodeId, M, Out], None],
+    ) -> Callable[[N, NodeId, M, Out], None]:
+        vars(handler)["handles"] = kind
+        return handler
+
+    return declare
+
+
+def fired(timer: Timer) -> Callable[[Callable[[N, Out], None]], Callable[[N, Out], None]]:
+    """Declare the method of a replica that handles `timer`."""
+
+    def declare(handler: Callable[[N, Out], None]) -> Callable[[N, Out], None]:
+        vars(handler)["handles"] = timer
+        return handler
+
+    return declare
 
 
 class Replica(Node):
     """A node of a leader-based replicated log."""
+
+    handlers: ClassVar[Mapping[type[Message] | Timer, str]] = {}
+    """The names of the methods that are declared to handle what is received and what has fired.
+
+    Names, so that a subclass that overrides a method need not declare it again.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        handlers: dict[type[Message] | Timer, str] = {}
+        for section in reversed(cls.__mro__):
+            for name, value in vars(section).items():
+                handled: type[Message] | Timer | None = getattr(value, "handles", None)
+                if handled is not None and handlers.setdefault(handled, name) != name:
+                    raise TypeError(f"both {handlers[handled]} and {name} handle {handled}")
+        cls.handlers = handlers
+
+    def on_message(self, src: NodeId, message: Message, out: Out) -> None:
+        getattr(self, self.handlers[type(message)])(src, message, out)
+
+    def on_timer(self, timer: Timer, out: Out) -> None:
+        getattr(self, self.handlers[timer])(out)
+
+    def on_request(self, request: Request, out: Out) -> None:
+        match request:
+            case Propose():
+                self.on_propose(request, out)
+            case Read():
+                self.on_read(request, out)
+            case Compact():
+                self.on_compact(request, out)
+            case Reconfigure():
+                self.on_reconfigure(request, out)
+            case Transfer():
+                self.on_transfer(request, out)
+            case _:
+                super().on_request(request, out)
+
+    # What every log serves: `comitia.kernel.request` says what each means.
+
+    def on_propose(self, request: Propose, out: Out) -> None:
+        raise NotImplementedError
+
+    def on_read(self, request: Read, out: Out) -> None:
+        raise NotImplementedError
+
+    def on_compact(self, request: Compact, out: Out) -> None:
+        raise NotImplementedError
+
+    def on_reconfigure(self, request: Reconfigure, out: Out) -> None:
+        raise NotImplementedError
+
+    def on_transfer(self, request: Transfer, out: Out) -> None:
+        raise NotImplementedError
 
     @property
     def leader(self) -> NodeId | None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from comitia.quorums.expression import Expression, choose, members_of
+
+
+def reached_by_most(members: tuple[int, ...], of: Callable[[int], int]) -> int:
+    """Return the greatest number that a majority of `members`, at least one, has reached."""
+    return sorted([of(member) for member in members])[(len(members) - 1) // 2]
 
 
 class Majority:
@@ -30,6 +35,10 @@ class Majority:
         return 2 * len(self._set & who) > len(self.members)
 
     is_write_quorum = is_read_quorum
+
+    def reached(self, of: Callable[[int], int]) -> int:
+        """Return the greatest number that a quorum has reached, each being at `of(member)`."""
+        return reached_by_most(self.members, of)
 
     @property
     def reads(self) -> Expression:

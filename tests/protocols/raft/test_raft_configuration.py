@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comitia.protocols.raft import Configuration, Tally
-from comitia.protocols.raft.configuration import UNBOUNDED
+from comitia.quorums.electorate import UNBOUNDED
 
 ids = st.frozensets(st.integers(1, 6), max_size=5)
 

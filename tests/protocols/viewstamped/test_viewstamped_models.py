@@ -56,8 +56,9 @@ def test_r_vr_state_transfer_in_every_order_of_what_follows() -> None:
         edited(
             "f replicas are enough to commit",
             Impatient.advance_commit_number,
-            "reached[-self.quorum.size]",
-            "reached[1 - self.quorum.size]",
+            "self.quorum.reached(lambda n: self.prepared.get(n, 0))",
+            "sorted(self.prepared.get(n, 0) for n in self.group.configuration)"
+            "[1 - self.quorum.size]",
         ),
         edited(
             "f replicas are enough to start a view",

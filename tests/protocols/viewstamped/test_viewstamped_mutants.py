@@ -30,8 +30,8 @@ MUTANTS = [
     edited(
         "f replicas are enough to commit",
         VR.advance_commit_number,
-        "reached[-self.quorum.size]",
-        "reached[1 - self.quorum.size]",
+        "self.quorum.reached(lambda n: self.prepared.get(n, 0))",
+        "sorted(self.prepared.get(n, 0) for n in self.group.configuration)[1 - self.quorum.size]",
     ),
     edited(
         "f replicas are enough to start a view",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from comitia.kernel import Log, NodeId, Out, Slot
+from comitia.kernel import Log, NodeId, Out, Slot, fired
 from comitia.protocols.zab import Txn, ZabServer
 from comitia.protocols.zab.messages import Ack, AckLd, Commit, CommitLd, NewLeader, Proposal
 from comitia.protocols.zab.state import FOLLOWING
@@ -78,10 +78,10 @@ class Zookeeper3911(LogsLater):
     def write_later(self, message: NewLeader, out: Out) -> None:
         pass
 
-    def on_commit(self, src: NodeId, message: Commit | CommitLd, out: Out) -> None:
-        if isinstance(message, CommitLd) and self.unwritten is not None:
+    def on_commit_ld(self, src: NodeId, message: CommitLd, out: Out) -> None:
+        if self.unwritten is not None:
             self.write(NewLeader(message.epoch, 0, 0), out)
-        super().on_commit(src, message, out)
+        super().on_commit_ld(src, message, out)
 
 
 class Zookeeper4785(LogsLater):
@@ -184,6 +184,7 @@ class LogsByAThread(ZabServer):
         self.queue += (message,)
         out.set_timer("sync_thread", after=(1, 60))
 
+    @fired("sync_thread")
     def on_sync_thread_timer(self, out: Out) -> None:
         queue, self.queue = self.queue, ()
         for message in queue:

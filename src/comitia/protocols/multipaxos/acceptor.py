@@ -7,7 +7,7 @@ just before, so it keeps quiet for as long: a lease can only be that of the ball
 
 from __future__ import annotations
 
-from comitia.kernel import ZERO, Ballot, NodeId, Out
+from comitia.kernel import ZERO, Ballot, NodeId, Out, fired, received
 from comitia.protocols.multipaxos.messages import P1a, P1b, P2a, P2b, Preempted, PValue
 from comitia.protocols.multipaxos.state import State
 
@@ -15,6 +15,7 @@ from comitia.protocols.multipaxos.state import State
 class Acceptor(State):
     """Promises and accepts."""
 
+    @received(P1a)
     def on_p1a(self, src: NodeId, message: P1a, out: Out) -> None:
         """Phase 1: promise, if the ballot is higher, and tell what was accepted."""
         if message.window != self.window:
@@ -44,6 +45,7 @@ class Acceptor(State):
             if ballot_num > self.leader_ballot_num:
                 self.step_down(f"preempted by n{ballot_num.proposer}", out)
 
+    @received(P2a)
     def on_p2a(self, src: NodeId, message: P2a, out: Out) -> None:
         """Phase 2: accept unless a higher ballot is promised; accepting is promising, too."""
         if not self.follow(src, message.ballot_num, out):
@@ -88,6 +90,7 @@ class Acceptor(State):
             out.cancel_timer("patience")
         out.set_timer("lease", after=(self.options.lease_ms, self.options.lease_ms))
 
+    @fired("lease")
     def on_lease_timer(self, out: Out) -> None:
         """The lease has ended.  A leader that heard no majority for so long leads no more."""
         self.lease_holder = None

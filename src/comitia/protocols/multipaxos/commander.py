@@ -11,7 +11,18 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import ZERO, NodeId, Out, Propose, Reconfigure, Slot, Transfer, replace
+from comitia.kernel import (
+    ZERO,
+    NodeId,
+    Out,
+    Propose,
+    Reconfigure,
+    Slot,
+    Transfer,
+    fired,
+    received,
+    replace,
+)
 from comitia.protocols.multipaxos.messages import (
     NO_OP,
     Command,
@@ -162,6 +173,7 @@ class Leader(Scout):
 
     # Deciding.
 
+    @received(P2b)
     def on_p2b(self, src: NodeId, message: P2b, out: Out) -> None:
         """Counted by distinct acceptor, for this very ballot, in the configuration of the slot."""
         if not self.active or message.ballot_num != self.leader_ballot_num:
@@ -193,6 +205,7 @@ class Leader(Scout):
                 self.perform(pvalue.command, out)
         self.on_performed(out)
 
+    @received(Heard)
     def on_heard(self, src: NodeId, message: Heard, out: Out) -> None:
         if self.active and message.ballot_num == self.leader_ballot_num:
             if message.performed > self.performed_by.get(src, -1):
@@ -207,6 +220,7 @@ class Leader(Scout):
 
     # Again and again.
 
+    @fired("heartbeat")
     def on_heartbeat_timer(self, out: Out) -> None:
         """A round; and what is not acknowledged since the last one was probably lost."""
         if not self.active:
@@ -239,11 +253,9 @@ class Leader(Scout):
     def performed_by_majority(self) -> Slot:
         """Return up to which slot a majority of the replicas has performed."""
         configuration = self.config_at(self.slot_out)
-        slots = sorted(
-            self.performed if n == self.id else self.performed_by.get(n, 0)
-            for n in configuration.voters
+        return configuration.quorum.reached(
+            lambda n: self.performed if n == self.id else self.performed_by.get(n, 0)
         )
-        return slots[-configuration.quorum.size]
 
     def begin_round(self, out: Out) -> None:
         self.round += 1

@@ -12,7 +12,7 @@ stopped.
 
 from __future__ import annotations
 
-from comitia.kernel import ZERO, NodeId, Out, Reconfigure, Transfer
+from comitia.kernel import ZERO, NodeId, Out, Reconfigure, Transfer, fired, received
 from comitia.protocols.multipaxos.messages import (
     Command,
     Configuration,
@@ -82,6 +82,7 @@ class Membership(Reads):
         known = self.performed_by.set(self.id, self.performed)
         return tuple(n for n in wanted.voters if n not in known or known[n] < warm)
 
+    @fired("newcomers")
     def on_newcomers_timer(self, out: Out) -> None:
         if self.wanted is not None and not self.proposed:
             names = ", ".join(f"n{n}" for n in self.behind(self.wanted)) or "the new voters"
@@ -160,12 +161,14 @@ class Membership(Reads):
             out.broadcast(heirs.voters, Inherit(self.performed))
             self.wait(out)
 
+    @received(Inherit)
     def on_inherit(self, src: NodeId, message: Inherit, out: Out) -> None:
         if message.performed > self.performed:
             self.catch_up(src, out)
         else:
             out.send(src, Inherited(self.performed))
 
+    @received(Inherited)
     def on_inherited(self, src: NodeId, message: Inherited, out: Out) -> None:
         if message.performed >= self.performed:
             self.heirs |= {src}
@@ -206,10 +209,12 @@ class Membership(Reads):
         out.send(request.to, TakeOver(self.leader_ballot_num))
         out.answer(request, None)
 
+    @received(TakeOver)
     def on_take_over(self, src: NodeId, message: TakeOver, out: Out) -> None:
         if message.ballot_num >= self.ballot_num and not self.active and self.may_lead():
             self.stand(message.ballot_num, out)
 
+    @fired("transfer")
     def on_transfer_timer(self, out: Out) -> None:
         """Nobody took over: lead on, with a new ballot, whose leases count."""
         if self.active and self.transfer is not None:

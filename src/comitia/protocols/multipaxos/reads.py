@@ -13,7 +13,7 @@ question.  Before that it serves no read.
 
 from __future__ import annotations
 
-from comitia.kernel import Micros, NodeId, Out, Read, Record
+from comitia.kernel import Micros, NodeId, Out, Read, Record, fired, received
 from comitia.protocols.multipaxos.commander import Leader
 from comitia.protocols.multipaxos.messages import Configuration, ReadReply, ReadRequest
 
@@ -65,8 +65,7 @@ class Reads(Leader):
         return min(map(self.round_of, self.configurations))
 
     def round_of(self, configuration: Configuration) -> int:
-        rounds = sorted(self.heard.get(n, 0) for n in configuration.voters)
-        return rounds[-configuration.quorum.size]
+        return configuration.quorum.reached(lambda voter: self.heard.get(voter, 0))
 
     def on_round(self, out: Out) -> None:
         """Somebody has answered a later round."""
@@ -126,6 +125,7 @@ class Reads(Leader):
             if isinstance(each.question, Read):
                 out.refuse(each.question, reason)
 
+    @received(ReadRequest)
     def on_read_request(self, src: NodeId, message: ReadRequest, out: Out) -> None:
         repeated = any(c.question == message and c.asker == src for c in self.confirming)
         if self.active and not repeated and len(self.confirming) < MAX_READS:
@@ -152,6 +152,7 @@ class Reads(Leader):
             out.send(leader, ReadRequest(self.lifetime, self.sequence))
             out.set_timer("reads", after=(2 * self.options.heartbeat_ms,) * 2)
 
+    @fired("reads")
     def on_reads_timer(self, out: Out) -> None:
         """A question or its answer was lost: ask again at the end of this turn."""
         self.asked_of = None
@@ -162,6 +163,7 @@ class Reads(Leader):
         for _, request in waiting:
             self.confirm(self.id, request, out)
 
+    @received(ReadReply)
     def on_read_reply(self, src: NodeId, message: ReadReply, out: Out) -> None:
         if message.lifetime != self.lifetime:
             return  # asked by the process that ran here before

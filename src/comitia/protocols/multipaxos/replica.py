@@ -11,7 +11,7 @@ who ask for less.
 
 from __future__ import annotations
 
-from comitia.kernel import Ballot, Compact, Log, NodeId, Out, Slot
+from comitia.kernel import Ballot, Compact, Log, NodeId, Out, Slot, fired, received
 from comitia.protocols.multipaxos.acceptor import Acceptor
 from comitia.protocols.multipaxos.messages import (
     CatchUp,
@@ -65,6 +65,7 @@ class Learner(Acceptor):
         if self.slot_out != before:
             self.on_performed(out)
 
+    @received(Decision)
     def on_decision(self, src: NodeId, message: Decision, out: Out) -> None:
         if not self.follow(src, message.ballot_num, out):
             return
@@ -83,12 +84,14 @@ class Learner(Acceptor):
             again = self.options.heartbeat_ms
             out.set_timer("catch_up", after=(again, 2 * again))
 
+    @fired("catch_up")
     def on_catch_up_timer(self, out: Out) -> None:
         """No answer: the next heartbeat, or the scout, asks again."""
         self.catching_up = False
         if self.scouting:
             self.try_adopt(out)
 
+    @received(CatchUp)
     def on_catch_up(self, src: NodeId, message: CatchUp, out: Out) -> None:
         """Whoever knows may answer, for what is decided never changes."""
         first = message.performed + 1
@@ -105,6 +108,7 @@ class Learner(Acceptor):
                 pvalues += (pvalue,)
             out.send(src, Decisions(pvalues, self.performed))
 
+    @received(Decisions)
     def on_decisions(self, src: NodeId, message: Decisions, out: Out) -> None:
         before = self.slot_out
         for pvalue in message.pvalues:
@@ -141,6 +145,7 @@ class Learner(Acceptor):
         if self.scouting:
             self.try_adopt(out)
 
+    @received(InstallSnapshot)
     def on_install_snapshot(self, src: NodeId, message: InstallSnapshot, out: Out) -> None:
         """Paxos Made Live, section 5.5.  What was accepted for later slots stays accepted."""
         snapshot = message.snapshot

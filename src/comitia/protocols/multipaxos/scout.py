@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import ZERO, Ballot, NodeId, Out
+from comitia.kernel import ZERO, Ballot, NodeId, Out, fired, received
 from comitia.protocols.multipaxos.messages import Configuration, P1a, P1b, Preempted
 from comitia.protocols.multipaxos.replica import Learner
 
@@ -29,6 +29,7 @@ class Scout(Learner):
         self.pmax_last = 0  # the last slot in pmax
         self.preempted = ZERO  # the highest ballot that was held against this leader
 
+    @fired("patience")
     def on_patience_timer(self, out: Out) -> None:
         """Nobody leads, or the scout that did go out has not come back."""
         self.patient = False
@@ -66,6 +67,7 @@ class Scout(Learner):
     def p1a(self) -> P1a:
         return P1a(self.leader_ballot_num, self.scout_first, self.window, self.given_up)
 
+    @received(P1b)
     def on_p1b(self, src: NodeId, message: P1b, out: Out) -> None:
         """A promise counts once, for the ballot it was given to and from the slots it covers on."""
         if (
@@ -107,6 +109,7 @@ class Scout(Learner):
         elif self.is_enough(configuration, self.promised | {self.id}):
             out.send(self.id, self.p1a())
 
+    @received(Preempted)
     def on_preempted(self, src: NodeId, message: Preempted, out: Out) -> None:
         """Some acceptor follows a higher ballot.  A scout gives up for a while.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comitia.kernel import Compact, Log, NodeId, Out, replace
+from comitia.kernel import Compact, Log, NodeId, Out, received, replace
 from comitia.protocols.raft.messages import (
     AppendEntriesResponse,
     Entry,
@@ -57,6 +57,7 @@ class Compaction(State):
             self.send_append(peer, snapshot.index, (), out)
         self.progress = self.progress.set(peer, replace(progress, state=SNAPSHOT))
 
+    @received(InstallSnapshot)
     def on_install_snapshot(self, src: NodeId, message: InstallSnapshot, out: Out) -> None:
         """Figure 5.3.  The runtime hands the message over when the whole snapshot is durable, so a
         partial one can move nothing.

@@ -1,16 +1,16 @@
-"""Who is a member, and which members decide (sections 4.1 and 4.3).
+"""Who is a member, and what the votes amount to (sections 4.1 and 4.3).
 
-A configuration is *joint* while it has `outgoing` voters: then a decision needs a majority of the
-voters and a majority of the outgoing voters, so neither can decide alone.
+Which members decide, also while a change is under way, `Electorate` knows.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from comitia.kernel import NodeId, Record
+from comitia.kernel import NodeId
+from comitia.quorums import Electorate
 
 
 class Tally(enum.Enum):
@@ -21,50 +21,24 @@ class Tally(enum.Enum):
     PENDING = "pending"
 
 
-UNBOUNDED = 2**63 - 1
-"""The committed index of no voters at all: they hold nothing back in a joint decision."""
-
-
-class Configuration(Record):
+class Configuration(Electorate):
     """Members of the cluster; every tuple ascending."""
 
-    voters: tuple[NodeId, ...] = ()
-    outgoing: tuple[NodeId, ...] = ()
-    """The voters before this joint configuration; empty when it is not joint."""
     learners: tuple[NodeId, ...] = ()
     """Receive the log and do not vote (section 4.2.1)."""
     learners_next: tuple[NodeId, ...] = ()
     """Become learners when the joint configuration is left: they still vote as outgoing."""
 
-    @property
-    def joint(self) -> bool:
-        return bool(self.outgoing)
-
     def members(self) -> tuple[NodeId, ...]:
         """Everybody to whom a leader sends entries, ascending."""
         return tuple(sorted({*self.voters, *self.outgoing, *self.learners, *self.learners_next}))
 
-    def is_voter(self, node: NodeId) -> bool:
-        return node in self.voters or node in self.outgoing
-
     def tally(self, granted: AbstractSet[NodeId], refused: AbstractSet[NodeId]) -> Tally:
         """Return whether these votes decide: won needs both majorities, lost one of them."""
-        incoming = _majority_tally(self.voters, granted, refused)
-        if not self.outgoing:
-            return incoming
-        outgoing = _majority_tally(self.outgoing, granted, refused)
-        if incoming is outgoing:
-            return incoming
-        if Tally.LOST in (incoming, outgoing):
-            return Tally.LOST
-        return Tally.PENDING
-
-    def reached(self, index_of: Callable[[NodeId], int]) -> int:
-        """Return the greatest index that a quorum has reached, each voter being at `index_of`."""
-        incoming = _majority_reached(self.voters, index_of)
-        if not self.outgoing:
-            return incoming
-        return min(incoming, _majority_reached(self.outgoing, index_of))
+        if self.is_quorum(granted):
+            return Tally.WON
+        undecided = {*self.electors()} - refused
+        return Tally.PENDING if self.is_quorum(granted | undecided) else Tally.LOST
 
     def enter(self, voters: Iterable[NodeId], learners: Iterable[NodeId]) -> Configuration:
         """Return the configuration on the way to exactly `voters` and `learners`.
@@ -93,20 +67,3 @@ class Configuration(Record):
         return Configuration(
             self.voters, (), tuple(sorted({*self.learners, *self.learners_next})), ()
         )
-
-
-def _majority_tally(
-    voters: tuple[NodeId, ...], granted: AbstractSet[NodeId], refused: AbstractSet[NodeId]
-) -> Tally:
-    quorum = len(voters) // 2 + 1
-    yes = sum(voter in granted for voter in voters)
-    if yes >= quorum or not voters:  # nobody is asked, nobody objects
-        return Tally.WON
-    silent = sum(voter not in granted and voter not in refused for voter in voters)
-    return Tally.PENDING if yes + silent >= quorum else Tally.LOST
-
-
-def _majority_reached(voters: tuple[NodeId, ...], index_of: Callable[[NodeId], int]) -> int:
-    if not voters:
-        return UNBOUNDED
-    return sorted([index_of(voter) for voter in voters])[(len(voters) - 1) // 2]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import NodeId, Out, replace
+from comitia.kernel import NodeId, Out, fired, received, replace
 from comitia.protocols.raft.configuration import Tally
 from comitia.protocols.raft.messages import (
     Entry,
@@ -69,6 +69,7 @@ class Election(State):
 
     # Section 3.4: a timeout without a leader.
 
+    @fired("election")
     def on_election_timeout(self, out: Out) -> None:
         assert self.role != LEADER
         self.leader_heard = False
@@ -120,6 +121,7 @@ class Election(State):
         """Sections 4.2.3 and 6.4.1: a vote now would depose a leader that may be alive."""
         return self.options.check_quorum and (self.leader_heard or self.role == LEADER)
 
+    @received(RequestPreVote)
     def on_request_pre_vote(self, src: NodeId, message: RequestPreVote, out: Out) -> None:
         if message.term <= self.current_term:
             # Tells a server that slept through a term which one it is.
@@ -131,6 +133,7 @@ class Election(State):
         term = message.term if granted else self.current_term
         out.send(src, RequestPreVoteResponse(term, granted))
 
+    @received(RequestVote)
     def on_request_vote(self, src: NodeId, message: RequestVote, out: Out) -> None:
         if message.term < self.current_term:
             out.send(src, RequestVoteResponse(self.current_term, False))
@@ -149,6 +152,7 @@ class Election(State):
 
     # What candidates make of the answers.
 
+    @received(RequestPreVoteResponse)
     def on_request_pre_vote_response(
         self, src: NodeId, message: RequestPreVoteResponse, out: Out
     ) -> None:
@@ -162,6 +166,7 @@ class Election(State):
         else:
             self.count_vote(src, False, out)
 
+    @received(RequestVoteResponse)
     def on_request_vote_response(self, src: NodeId, message: RequestVoteResponse, out: Out) -> None:
         if self.role != CANDIDATE:
             return  # an old answer
@@ -211,6 +216,7 @@ class Election(State):
     def restart_heartbeat_timer(self, out: Out) -> None:
         out.set_timer("heartbeat", after=(self.options.heartbeat_ms,) * 2)
 
+    @fired("heartbeat")
     def on_heartbeat_timeout(self, out: Out) -> None:
         assert self.role == LEADER
         self.begin_round(out)
@@ -222,6 +228,7 @@ class Election(State):
         if self.options.check_quorum:
             out.set_timer("quorum", after=(self.options.election_timeout_ms,) * 2)
 
+    @fired("quorum")
     def on_quorum_timeout(self, out: Out) -> None:
         assert self.role == LEADER
         progress = self.progress

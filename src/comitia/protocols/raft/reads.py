@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from comitia.kernel import NodeId, Out, Read
+from comitia.kernel import NodeId, Out, Read, fired, received
 from comitia.protocols.raft.messages import ReadIndex, ReadIndexResponse
 from comitia.protocols.raft.state import LEADER, Asked, Confirming, State
 
@@ -97,6 +97,7 @@ class Reads(State):
             if isinstance(dropped.question, Read):
                 out.refuse(dropped.question, reason)
 
+    @received(ReadIndex)
     def on_read_index(self, src: NodeId, message: ReadIndex, out: Out) -> None:
         # One that finds no room is asked again later.
         if self.role == LEADER and message.term == self.current_term and not self.is_full():
@@ -125,6 +126,7 @@ class Reads(State):
             out.send(self.leader_id, question)
             out.set_timer("ask", after=(2 * self.options.heartbeat_ms,) * 2)
 
+    @fired("ask")
     def on_ask_timeout(self, out: Out) -> None:
         """A question or its answer may be lost: this turn repeats what is not answered."""
         if self.asked:
@@ -138,6 +140,7 @@ class Reads(State):
         else:
             self.on_ask_timeout(out)
 
+    @received(ReadIndexResponse)
     def on_read_index_response(self, src: NodeId, message: ReadIndexResponse, out: Out) -> None:
         """The answer serves every read asked before the question: it holds at a later moment."""
         if message.incarnation != self.incarnation:

@@ -9,7 +9,7 @@ and a follower that misses something says so.
 
 from __future__ import annotations
 
-from comitia.kernel import Log, NodeId, Out, Propose, replace
+from comitia.kernel import Log, NodeId, Out, Propose, received, replace
 from comitia.protocols.raft.messages import (
     AppendEntries,
     AppendEntriesConflict,
@@ -138,6 +138,7 @@ class Replication(State):
             ),
         )
 
+    @received(AppendEntriesResponse)
     def on_append_entries_response(
         self, src: NodeId, message: AppendEntriesResponse, out: Out
     ) -> None:
@@ -186,6 +187,7 @@ class Replication(State):
             return self.progress[src]
         return progress if progress.active else replace(progress, active=True)
 
+    @received(AppendEntriesConflict)
     def on_append_entries_conflict(
         self, src: NodeId, message: AppendEntriesConflict, out: Out
     ) -> None:
@@ -227,6 +229,7 @@ class Replication(State):
 
     # The followers.
 
+    @received(AppendEntries)
     def on_append_entries(self, src: NodeId, message: AppendEntries, out: Out) -> None:
         if message.term < self.current_term:
             # Tells an old leader that it is over.  It answers no round: `src` may lead this term

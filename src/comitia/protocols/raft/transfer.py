@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comitia.kernel import NodeId, Out, Transfer
+from comitia.kernel import NodeId, Out, Transfer, fired, received
 from comitia.protocols.raft.messages import TimeoutNow
 from comitia.protocols.raft.state import FOLLOWER, LEADER, State
 
@@ -39,6 +39,7 @@ class LeadershipTransfer(State):
             out.send(peer, TimeoutNow(self.current_term))
             out.answer(request, None)
 
+    @fired("transfer")
     def on_transfer_timeout(self, out: Out) -> None:
         """Step 3: the target did not take over within an election timeout: serve again."""
         self.end_transfer("the target did not catch up in time", out)
@@ -51,6 +52,7 @@ class LeadershipTransfer(State):
             if not told:
                 out.refuse(request, reason)
 
+    @received(TimeoutNow)
     def on_timeout_now(self, src: NodeId, message: TimeoutNow, out: Out) -> None:
         if message.term == self.current_term and self.role == FOLLOWER and self.may_stand():
             self.stand(True, out)

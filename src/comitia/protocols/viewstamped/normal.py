@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import Compact, NodeId, Out, Propose
+from comitia.kernel import Compact, NodeId, Out, Propose, fired, received
 from comitia.protocols.viewstamped.messages import (
     Checkpoint,
     Commit,
@@ -93,6 +93,7 @@ class NormalOperation(State):
             out.send(replica, commit)
         out.send(self.id, CommitOk(self.view, self.op_number, commit.round))
 
+    @received(PrepareOk)
     def on_prepare_ok(self, src: NodeId, message: PrepareOk, out: Out) -> None:
         if not self.is_primary or message.view != self.view:
             return
@@ -111,9 +112,9 @@ class NormalOperation(State):
     def advance_commit_number(self, out: Out) -> None:
         """Step 5: committed once f backups (and the primary's own disk) hold it and all before."""
         # Counted by distinct member; whoever is warming up (section 7.2) is none.
-        reached = sorted(self.prepared.get(n, 0) for n in self.group.configuration)
-        self.execute(reached[-self.quorum.size], out)
+        self.execute(self.quorum.reached(lambda n: self.prepared.get(n, 0)), out)
 
+    @fired("commit")
     def on_commit_timer(self, out: Out) -> None:
         if not self.is_primary:
             return
@@ -130,6 +131,7 @@ class NormalOperation(State):
 
     # Backups.
 
+    @received(Prepare)
     def on_prepare(self, src: NodeId, message: Prepare, out: Out) -> None:
         """Step 4: a backup takes ops in order only; a gap is filled by state transfer."""
         self.hear(out)
@@ -142,6 +144,7 @@ class NormalOperation(State):
         out.send(src, PrepareOk(self.view, self.op_number))
         self.execute(min(message.commit_number, self.op_number), out)
 
+    @received(Commit)
     def on_commit(self, src: NodeId, message: Commit, out: Out) -> None:
         """Step 7."""
         self.hear(out)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import Micros, NodeId, Out, Read
+from comitia.kernel import Micros, NodeId, Out, Read, fired, received
 from comitia.protocols.viewstamped.messages import (
     CommitOk,
     ReadReply,
@@ -62,13 +62,13 @@ class Reads(RecoveryProtocol):
         self.rounds = (*self.rounds[1 - ROUNDS :], (self.round, out.now))
         return self.round
 
+    @received(CommitOk)
     def on_commit_ok(self, src: NodeId, message: CommitOk, out: Out) -> None:
         if not self.is_primary or message.view != self.view:
             return
         if message.round > self.confirmed.get(src, 0):
             self.confirmed = self.confirmed.set(src, message.round)
-            of_members = sorted(self.confirmed.get(n, 0) for n in self.group.configuration)
-            reached = of_members[-self.quorum.size]
+            reached = self.quorum.reached(lambda n: self.confirmed.get(n, 0))
             sent = [when for number, when in self.rounds if number == reached]
             if sent:
                 self.lease_from = sent[0]
@@ -124,10 +124,12 @@ class Reads(RecoveryProtocol):
         else:
             out.send(who, ReadReply(question.lifetime, question.sequence, op_number))
 
+    @received(ReadRequest)
     def on_read_request(self, src: NodeId, message: ReadRequest, out: Out) -> None:
         if self.is_primary and message.view == self.view and not self.is_full:
             self.ask_primary(src, message, out)
 
+    @received(ReadReply)
     def on_read_reply(self, src: NodeId, message: ReadReply, out: Out) -> None:
         if message.lifetime != self.lifetime:
             return
@@ -137,6 +139,7 @@ class Reads(RecoveryProtocol):
                 out.answer(request, message.op_number)
         self.questions = tuple(q for q in self.questions if q[0] > message.sequence)
 
+    @fired("question")
     def send_question(self, out: Out) -> None:
         """The last question stands for all before it; it or its answer may be lost.
 

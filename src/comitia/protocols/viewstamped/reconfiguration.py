@@ -6,7 +6,7 @@ and orders the RECONFIGURATION only when the newcomer has caught up, so that ser
 
 from __future__ import annotations
 
-from comitia.kernel import NodeId, Out, Reconfigure
+from comitia.kernel import NodeId, Out, Reconfigure, fired, received
 from comitia.protocols.viewstamped.messages import EpochStarted, Group, Op, StartEpoch, View
 from comitia.protocols.viewstamped.reads import Reads
 from comitia.protocols.viewstamped.state import NORMAL
@@ -59,6 +59,7 @@ class Reconfiguration(Reads):
         super().note_prepared(src, op_number, out)
         self.order_when_warm(out)
 
+    @fired("warm-up")
     def on_warm_up_timer(self, out: Out) -> None:
         if self.reconfigure is not None and not self.ordered:
             names = ", ".join(f"n{n}" for n in self.cold())
@@ -102,10 +103,12 @@ class Reconfiguration(Reads):
         else:
             self.hear(out)
 
+    @received(StartEpoch)
     def on_start_epoch(self, src: NodeId, message: StartEpoch, out: Out) -> None:
         if message.group.epoch > self.group.epoch:
             self.ask_for_state(src, out)
 
+    @received(EpochStarted)
     def on_epoch_started(self, src: NodeId, message: EpochStarted, out: Out) -> None:
         """Step 3 of section 7.1.1: when a quorum runs, who was replaced may be stopped."""
         if message.epoch != self.group.epoch or self.reconfigure is None or not self.ordered:

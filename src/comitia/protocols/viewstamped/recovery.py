@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from immutables import Map
 
-from comitia.kernel import NodeId, Out
+from comitia.kernel import NodeId, Out, received
 from comitia.protocols.viewstamped.messages import Op, Recovery, RecoveryResponse, View
 from comitia.protocols.viewstamped.state import NORMAL, RECOVERING
 from comitia.protocols.viewstamped.state_transfer import StateTransfer
@@ -43,6 +43,7 @@ class RecoveryProtocol(StateTransfer):
         self.responses = Map()
         out.broadcast(self.others, Recovery(self.view, self.lifetime))
 
+    @received(Recovery)
     def on_recovery(self, src: NodeId, message: Recovery, out: Out) -> None:
         """Step 2: only a normal replica answers."""
         if self.is_primary and message.view > self.view:
@@ -52,6 +53,7 @@ class RecoveryProtocol(StateTransfer):
             op_number = self.op_number if self.is_primary else -1
             out.send(src, RecoveryResponse(self.view, message.nonce, op_number))
 
+    @received(RecoveryResponse)
     def on_recovery_response(self, src: NodeId, message: RecoveryResponse, out: Out) -> None:
         """Step 3: f + 1 answers, among them the primary's of the latest view in them."""
         if self.status != RECOVERING or message.nonce != self.lifetime:

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from comitia.kernel import (
-    Compact,
-    Message,
-    NodeId,
-    Out,
-    Propose,
-    Read,
-    Reconfigure,
-    Request,
-    Timer,
-    Transfer,
-)
+from comitia.kernel import Message, NodeId, Out, Propose, fired
 from comitia.protocols.viewstamped import messages as m
 from comitia.protocols.viewstamped.reconfiguration import Reconfiguration
 from comitia.protocols.viewstamped.state import NORMAL, RECOVERING, STATE_TRANSFER, VIEW_CHANGE
@@ -56,39 +45,12 @@ class ViewstampedReplica(Reconfiguration):
         self.asked = False
         out.cancel_timer("commit")
 
-    def on_timer(self, timer: Timer, out: Out) -> None:
-        match timer:
-            case "silence":
-                self.on_silence(out)
-            case "view-change":
-                self.on_view_change_timer(out)
-            case "commit":
-                self.on_commit_timer(out)
-            case "transfer":
-                self.on_transfer_timer(out)
-            case "question":
-                self.send_question(out)
-            case "warm-up":
-                self.on_warm_up_timer(out)
-            case "resend" if self.status == VIEW_CHANGE:
-                self.send_view_change(out)
-            case "resend" if self.status == RECOVERING:
-                self.send_recovery(out)
-
-    def on_request(self, request: Request, out: Out) -> None:
-        match request:
-            case Propose():
-                self.on_propose(request, out)
-            case Read():
-                self.on_read(request, out)
-            case Compact():
-                self.on_compact(request, out)
-            case Transfer():
-                self.on_transfer(request, out)
-            case Reconfigure():
-                self.on_reconfigure(request, out)
-            case _:
-                super().on_request(request, out)
+    @fired("resend")
+    def on_resend_timer(self, out: Out) -> None:
+        if self.status == VIEW_CHANGE:
+            self.send_view_change(out)
+        elif self.status == RECOVERING:
+            self.send_recovery(out)
 
     def on_message(self, src: NodeId, message: Message, out: Out) -> None:
         view: m.View | None = getattr(message, "view", None)
@@ -101,28 +63,21 @@ class ViewstampedReplica(Reconfiguration):
                 return
         if self.status == RECOVERING and not isinstance(message, self.WHILE_RECOVERING):
             return
-        if isinstance(message, m.Prepare | m.Commit):
-            assert view is not None
-            self.on_news_of_primary(src, view, message, out)
-        else:
-            getattr(self, self.HANDLERS[type(message)])(src, message, out)
+        if view is None or not isinstance(message, self.NEWS) or self.follows(src, view, out):
+            super().on_message(src, message, out)
 
-    def on_news_of_primary(
-        self, src: NodeId, view: m.View, message: m.Prepare | m.Commit, out: Out
-    ) -> None:
+    def follows(self, src: NodeId, view: m.View, out: Out) -> bool:
         """Section 4.1: a replica handles only what is of its own view; if behind, it catches up."""
-        if view < self.view:
-            return
-        if view > self.view or self.status == VIEW_CHANGE:
+        if view == self.view and self.status == NORMAL:
+            return True
+        if view > self.view or (view == self.view and self.status == VIEW_CHANGE):
             self.transfer_to(view, src, out)
-        elif self.status == STATE_TRANSFER:
+        elif view == self.view:
+            assert self.status == STATE_TRANSFER, self.status
             self.ask_for_state(src, out)
-        elif isinstance(message, m.Prepare):
-            self.on_prepare(src, message, out)
-        else:
-            assert self.status == NORMAL, self.status
-            self.on_commit(src, message, out)
+        return False
 
+    NEWS: ClassVar[tuple[type[Message], ...]] = (m.Prepare, m.Commit)
     ANY_EPOCH: ClassVar[tuple[type[Message], ...]] = (m.GetState, m.NewState, m.CommittedState)
     WHILE_RECOVERING: ClassVar[tuple[type[Message], ...]] = (
         m.RecoveryResponse,
@@ -130,25 +85,6 @@ class ViewstampedReplica(Reconfiguration):
         m.CommittedState,
         m.InstallCheckpoint,
     )
-    HANDLERS: ClassVar[dict[type[Any], str]] = {
-        m.PrepareOk: "on_prepare_ok",
-        m.CommitOk: "on_commit_ok",
-        m.AskToLeave: "on_ask_to_leave",
-        m.AgreeToLeave: "on_agree_to_leave",
-        m.StartViewChange: "on_start_view_change",
-        m.DoViewChange: "on_do_view_change",
-        m.StartView: "on_start_view",
-        m.Recovery: "on_recovery",
-        m.RecoveryResponse: "on_recovery_response",
-        m.GetState: "on_get_state",
-        m.NewState: "on_new_state",
-        m.CommittedState: "on_committed_state",
-        m.InstallCheckpoint: "on_install_checkpoint",
-        m.ReadRequest: "on_read_request",
-        m.ReadReply: "on_read_reply",
-        m.StartEpoch: "on_start_epoch",
-        m.EpochStarted: "on_epoch_started",
-    }
 
 
 class InMemoryReplica(ViewstampedReplica):

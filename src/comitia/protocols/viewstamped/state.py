@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from comitia.kernel import Log, NodeId, Out, Replica
+from comitia.kernel import Log, NodeId, Out, Replica, fired
 from comitia.protocols.viewstamped.messages import Checkpoint, Group, Op, View
 from comitia.protocols.viewstamped.options import Options
 from comitia.quorums import Majority
@@ -106,6 +106,7 @@ class State(Replica):
         out.set_timer("silence", after=(low, low))
         out.cancel_timer("view-change")
 
+    @fired("silence")
     def on_silence(self, out: Out) -> None:
         """A whole timeout without the primary: loyalty ends, and soon patience."""
         self.loyal = False

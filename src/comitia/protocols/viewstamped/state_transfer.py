@@ -12,7 +12,7 @@ they come in as many messages as they need.
 
 from __future__ import annotations
 
-from comitia.kernel import Log, NodeId, Out
+from comitia.kernel import Log, NodeId, Out, fired, received
 from comitia.protocols.viewstamped.messages import (
     CommittedState,
     GetState,
@@ -50,6 +50,7 @@ class StateTransfer(ViewChange):
             out.send(of, GetState(self.view, self.commit_number))
             out.set_timer("transfer", after=(self.options.commit_ms, 2 * self.options.commit_ms))
 
+    @fired("transfer")
     def on_transfer_timer(self, out: Out) -> None:
         """No answer: ask somebody else.  In other states the next message shows what is missing."""
         self.asked = False
@@ -59,6 +60,7 @@ class StateTransfer(ViewChange):
         elif self.status == VIEW_CHANGE and self.primary_of(self.view) == self.id:
             self.start_view(out)
 
+    @received(GetState)
     def on_get_state(self, src: NodeId, message: GetState, out: Out) -> None:
         """Who is not normal has no log to give, but what is committed is safe to give always."""
         base = message.op_number
@@ -74,6 +76,7 @@ class StateTransfer(ViewChange):
                 committed = ops[: self.commit_number - base]
                 out.send(src, CommittedState(self.view, base, committed))
 
+    @received(CommittedState)
     def on_committed_state(self, src: NodeId, message: CommittedState, out: Out) -> None:
         if self.status == RECOVERING and not self.may_take_state(message.view):
             return
@@ -108,6 +111,7 @@ class StateTransfer(ViewChange):
         self.log = known.append((*ops[self.commit_number - base :], *behind))
         self.execute(end, out)
 
+    @received(NewState)
     def on_new_state(self, src: NodeId, message: NewState, out: Out) -> None:
         """The whole log of a view; now what differs is replaced."""
         if self.status == RECOVERING and not self.may_take_state(message.view):
@@ -132,6 +136,7 @@ class StateTransfer(ViewChange):
             self.log = self.log.append(message.ops[self.op_number - message.base :])
             out.send(self.primary_of(self.view), PrepareOk(self.view, self.op_number))
 
+    @received(InstallCheckpoint)
     def on_install_checkpoint(self, src: NodeId, message: InstallCheckpoint, out: Out) -> None:
         """Section 5.1: committed ops as the machine's state; `take_committed` says what is kept."""
         checkpoint = message.checkpoint

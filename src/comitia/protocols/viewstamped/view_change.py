@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import NodeId, Out, Transfer
+from comitia.kernel import NodeId, Out, Transfer, fired, received
 from comitia.protocols.viewstamped.messages import (
     AgreeToLeave,
     AskToLeave,
@@ -33,6 +33,7 @@ class ViewChange(NormalOperation):
         self.given_up: View | None = None
         self.received: Map[NodeId, DoViewChange] = Map()
 
+    @fired("view-change")
     def on_view_change_timer(self, out: Out) -> None:
         """Nothing is heard of the primary, or the view change itself does not end.
 
@@ -46,10 +47,12 @@ class ViewChange(NormalOperation):
         out.broadcast(self.others, AskToLeave(self.view))
         self.on_agree_to_leave(self.id, AgreeToLeave(self.view), out)
 
+    @received(AskToLeave)
     def on_ask_to_leave(self, src: NodeId, message: AskToLeave, out: Out) -> None:
         if not self.loyal:
             out.send(src, AgreeToLeave(message.view))
 
+    @received(AgreeToLeave)
     def on_agree_to_leave(self, src: NodeId, message: AgreeToLeave, out: Out) -> None:
         if message.view != self.view or self.loyal:
             return
@@ -84,6 +87,7 @@ class ViewChange(NormalOperation):
         if self.quorum.is_write_quorum(self.starters):
             self.do_view_change(out)
 
+    @received(StartViewChange)
     def on_start_view_change(self, src: NodeId, message: StartViewChange, out: Out) -> None:
         """Steps 1 and 2."""
         if message.view > self.view:
@@ -109,6 +113,7 @@ class ViewChange(NormalOperation):
         message = DoViewChange(self.view, self.last_normal_view, self.commit_number, ops)
         out.send(self.primary_of(self.view), message)
 
+    @received(DoViewChange)
     def on_do_view_change(self, src: NodeId, message: DoViewChange, out: Out) -> None:
         """Step 3.  Its sender counted a quorum that left the old view, so loyalty is pointless."""
         if message.view > self.view:
@@ -153,6 +158,7 @@ class ViewChange(NormalOperation):
         ops = self.log.slice(base + 1, self.op_number)
         out.send(to, StartView(self.view, base, ops, self.commit_number))
 
+    @received(StartView)
     def on_start_view(self, src: NodeId, message: StartView, out: Out) -> None:
         """Step 5."""
         if message.view < self.view or self.status == RECOVERING:

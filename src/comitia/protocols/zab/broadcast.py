@@ -9,7 +9,7 @@ it follows, a PING says how far the leader has sent, and a follower that misses 
 
 from __future__ import annotations
 
-from comitia.kernel import Log, NodeId, Out, Propose, Slot, replace
+from comitia.kernel import Log, NodeId, Out, Propose, Slot, fired, received, replace
 from comitia.protocols.zab.configuration import Configuration
 from comitia.protocols.zab.messages import (
     MAX_COUNTER,
@@ -80,6 +80,7 @@ class Broadcast(Synchronisation):
         """Everybody else who has accepted the epoch, ascending."""
         return [item for item in sorted(self.learners.items()) if item[0] != self.id]
 
+    @received(Ack)
     def on_ack(self, src: NodeId, message: Ack, out: Out) -> None:
         """Step l.3.2: an acknowledgement counts in its own epoch only."""
         if self.role != LEADING or message.epoch != self.epoch:
@@ -142,6 +143,7 @@ class Broadcast(Synchronisation):
 
     # The followers.
 
+    @received(Proposal)
     def on_proposal(self, src: NodeId, message: Proposal, out: Out) -> None:
         """Step f.3.1: log it, then acknowledge."""
         if not self.is_from_leader(src, message.epoch):
@@ -174,13 +176,21 @@ class Broadcast(Synchronisation):
         if slot > self.committed:
             self.commit_to(slot, out)
 
-    def on_commit(self, src: NodeId, message: Commit | CommitLd, out: Out) -> None:
-        """Steps f.2.2 and f.3.2: deliver what is committed, if it is here."""
+    @received(Commit)
+    def on_commit(self, src: NodeId, message: Commit, out: Out) -> None:
+        """Step f.3.2: deliver what is committed, if it is here."""
+        if self.is_from_leader(src, message.epoch) and self.is_synchronised:
+            self.commit_up_to(message.slot, out)
+
+    @received(CommitLd)
+    def on_commit_ld(self, src: NodeId, message: CommitLd, out: Out) -> None:
+        """Step f.2.2: deliver what is committed of the history that was taken over."""
         if self.is_from_leader(src, message.epoch) and self.is_synchronised:
             self.commit_up_to(message.slot, out)
 
     # Pings, and saying again what may have been lost.
 
+    @fired("ping")
     def on_ping_timer(self, out: Out) -> None:
         assert self.role == LEADING
         out.set_timer("ping", after=(self.options.ping_ms,) * 2)
@@ -215,6 +225,7 @@ class Broadcast(Synchronisation):
     def ping_of(self, learner: Learner) -> Ping:
         return Ping(self.epoch, self.ping_round, learner.next - 1, self.committed)
 
+    @received(Ping)
     def on_ping(self, src: NodeId, message: Ping, out: Out) -> None:
         if not self.is_from_leader(src, message.epoch):
             return

@@ -1,4 +1,4 @@
-"""Who takes part, and which sets of members decide.
+"""Who takes part; which sets of members decide, `Electorate` knows.
 
 The papers have a fixed ensemble.  ZooKeeper's reconfiguration (Shraer, Reed, Malkhi, Junqueira,
 "Dynamic Reconfiguration of Primary/Backup Clusters", USENIX ATC 2012) has a change decided by a
@@ -7,49 +7,19 @@ quorum of the old and a quorum of the new configuration; a configuration is *joi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Set as AbstractSet
-
-from comitia.kernel import NodeId, Record
+from comitia.kernel import NodeId
+from comitia.quorums import Electorate
 
 
-class Configuration(Record):
+class Configuration(Electorate):
     """Members of the ensemble; every tuple ascending."""
 
-    voters: tuple[NodeId, ...]
-    outgoing: tuple[NodeId, ...] = ()
-    """The voters of before, while a change is under way; their quorums are needed as well."""
     observers: tuple[NodeId, ...] = ()
     """Are sent everything and decide nothing: what the kernel calls learners."""
-
-    @property
-    def joint(self) -> bool:
-        return bool(self.outgoing)
 
     def members(self) -> tuple[NodeId, ...]:
         """Everybody who is sent transactions, ascending."""
         return tuple(sorted({*self.voters, *self.outgoing, *self.observers}))
-
-    def participants(self) -> tuple[NodeId, ...]:
-        """Everybody who votes, ascending."""
-        return tuple(sorted({*self.voters, *self.outgoing}))
-
-    def is_quorum(self, who: AbstractSet[NodeId]) -> bool:
-        """Is there a majority of the voters in `who`, and one of the outgoing voters?"""
-        return all(
-            2 * sum(voter in who for voter in group) > len(group)
-            for group in (self.voters, self.outgoing)
-            if group
-        )
-
-    def reached(self, of: Callable[[NodeId], int]) -> int:
-        """Return the greatest number that a quorum has reached, each voter being at `of(voter)`."""
-        numbers = [
-            sorted([of(voter) for voter in group])[(len(group) - 1) // 2]
-            for group in (self.voters, self.outgoing)
-            if group
-        ]
-        return min(numbers)
 
     def towards(self, voters: frozenset[NodeId], observers: frozenset[NodeId]) -> Configuration:
         """Return what comes next on the way to exactly `voters` and `observers`.

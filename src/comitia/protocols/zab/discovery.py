@@ -7,7 +7,7 @@ it is the leader's own, so, as ZooKeeper does, a leader that meets a better one 
 
 from __future__ import annotations
 
-from comitia.kernel import NodeId, Out
+from comitia.kernel import NodeId, Out, received
 from comitia.protocols.zab.election import Election
 from comitia.protocols.zab.messages import AckE, CEpoch, NewEpoch
 from comitia.protocols.zab.state import FOLLOWING, LEADING
@@ -16,6 +16,7 @@ from comitia.protocols.zab.state import FOLLOWING, LEADING
 class Discovery(Election):
     """Agreeing on an epoch that is later than any before."""
 
+    @received(CEpoch)
     def on_cepoch(self, src: NodeId, message: CEpoch, out: Out) -> None:
         """Step l.1.1: collect CEPOCH from a quorum.  A latecomer is told the epoch there is."""
         if self.role != LEADING or src not in self.configuration.members():
@@ -48,6 +49,7 @@ class Discovery(Election):
                 out.send(peer, NewEpoch(self.epoch))
         out.send(self.id, AckE(self.epoch, self.current_epoch, self.last_zxid))
 
+    @received(NewEpoch)
     def on_new_epoch(self, src: NodeId, message: NewEpoch, out: Out) -> None:
         """Step f.1.2: accept a later epoch, from one leader only, and say what is here."""
         if self.role != FOLLOWING or src != self.leader_id:
@@ -69,6 +71,7 @@ class Discovery(Election):
             self.be_patient(out)
         out.send(src, AckE(self.epoch, self.current_epoch, self.last_zxid))
 
+    @received(AckE)
     def on_ack_e(self, src: NodeId, message: AckE, out: Out) -> None:
         """Step l.1.2: a quorum has accepted the epoch, and nobody in it has a better history."""
         if self.role != LEADING or message.epoch != self.epoch:
@@ -78,9 +81,7 @@ class Discovery(Election):
             self.synchronise(src, message.last_zxid, out)
             return
         theirs = message.current_epoch, message.last_zxid
-        if src in self.configuration.participants() and (
-            theirs > (self.current_epoch, self.last_zxid)
-        ):
+        if src in self.configuration.electors() and (theirs > (self.current_epoch, self.last_zxid)):
             self.look(out)  # its vote will win
             return
         self.acks_e = self.acks_e.set(src, message.last_zxid)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import NodeId, Out
+from comitia.kernel import NodeId, Out, fired, received
 from comitia.protocols.zab.messages import CEpoch, Notification, Vote
 from comitia.protocols.zab.state import FOLLOWING, LEADING, LOOKING, State
 
@@ -67,12 +67,14 @@ class Election(State):
 
     def others(self) -> tuple[NodeId, ...]:
         """Everybody else who votes."""
-        return tuple(n for n in self.configuration.participants() if n != self.id)
+        return tuple(n for n in self.configuration.electors() if n != self.id)
 
+    @fired("notify")
     def on_notify_timer(self, out: Out) -> None:
         if self.role == LOOKING:
             self.tell_vote(out)
 
+    @received(Notification)
     def on_notification(self, src: NodeId, message: Notification, out: Out) -> None:
         if message.state == LEADING:
             # Its word is enough: it gives up by itself when no quorum follows it.
@@ -137,11 +139,12 @@ class Election(State):
     def count_votes(self, out: Out) -> None:
         """A quorum agrees: wait a little for a better vote, unless everybody has voted."""
         supporters = self.supporters()
-        if supporters.issuperset(self.configuration.participants()):
+        if supporters.issuperset(self.configuration.electors()):
             self.decide(out)
         elif self.configuration.is_quorum(supporters):
             out.set_timer("settle", after=(self.options.settle_ms,) * 2)
 
+    @fired("settle")
     def on_settle_timer(self, out: Out) -> None:
         if self.role == LOOKING and self.configuration.is_quorum(self.supporters()):
             self.decide(out)
@@ -166,6 +169,7 @@ class Election(State):
         out.send(self.leader_id, CEpoch(self.accepted_epoch, self.accepted_leader))
         out.set_timer("resend", after=(self.options.ping_ms,) * 2)
 
+    @fired("resend")
     def on_resend_timer(self, out: Out) -> None:
         """CEPOCH or NEWEPOCH was lost, or the leader is not leading yet."""
         if self.role == FOLLOWING and self.epoch == 0:
@@ -186,6 +190,7 @@ class Election(State):
         """Phases 1 and 2 go on as long as the leader is heard."""
         out.set_timer("patience", after=(self.options.timeout_ms,) * 2)
 
+    @fired("patience")
     def on_patience_timer(self, out: Out) -> None:
         if self.role == FOLLOWING:
             self.look(out)
@@ -195,6 +200,7 @@ class Election(State):
         self.loyal = True
         out.set_timer("silence", after=(self.options.timeout_ms,) * 2)
 
+    @fired("silence")
     def on_silence_timer(self, out: Out) -> None:
         self.loyal = False
         if self.role == FOLLOWING and self.is_synchronised:
@@ -202,6 +208,7 @@ class Election(State):
         elif self.role == LEADING:
             self.propose_epoch(out)
 
+    @fired("quorum")
     def on_quorum_timer(self, out: Out) -> None:
         """A leader that no quorum answers gives up: others may have found another."""
         assert self.role == LEADING

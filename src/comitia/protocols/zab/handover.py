@@ -7,7 +7,7 @@ followers skip phase 0 and follow whom it names into phase 1.
 
 from __future__ import annotations
 
-from comitia.kernel import NodeId, Out, Transfer
+from comitia.kernel import NodeId, Out, Transfer, fired, received
 from comitia.protocols.zab.messages import Designate
 from comitia.protocols.zab.reconfiguration import Reconfiguration
 from comitia.protocols.zab.state import LEADING
@@ -40,6 +40,7 @@ class HandOver(Reconfiguration):
             out.answer(request, None)
             self.designate(peer, out)
 
+    @fired("transfer")
     def on_transfer_timer(self, out: Out) -> None:
         self.end_transfer("the heir did not catch up in time", out)
 
@@ -63,6 +64,7 @@ class HandOver(Reconfiguration):
         """A member has accepted a later epoch: only in one that is later still can it take part."""
         self.designate(self.id, out)
 
+    @received(Designate)
     def on_designate(self, src: NodeId, message: Designate, out: Out) -> None:
         if not self.is_from_leader(src, message.epoch):
             return

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from comitia.kernel import NodeId, Out, Read, replace
+from comitia.kernel import NodeId, Out, Read, fired, received, replace
 from comitia.protocols.zab.broadcast import Broadcast
 from comitia.protocols.zab.messages import Sync, Synced
 from comitia.protocols.zab.state import LEADING, Waiting
@@ -103,11 +103,13 @@ class Reads(Broadcast):
         else:
             out.send(who, Synced(question.incarnation, question.sequence, slot))
 
+    @received(Sync)
     def on_sync(self, src: NodeId, message: Sync, out: Out) -> None:
         ready = self.role == LEADING and self.established and len(self.waiting) < MAX_WAITING
         if ready and src in self.configuration.members():
             self.confirm(src, message, out)
 
+    @received(Synced)
     def on_synced(self, src: NodeId, message: Synced, out: Out) -> None:
         """What was asked before that question was asked before the leader answered it."""
         if message.incarnation != self.incarnation:
@@ -122,6 +124,7 @@ class Reads(Broadcast):
         out.send(leader, Sync(self.incarnation, self.sequence))
         out.set_timer("ask", after=(2 * self.options.ping_ms,) * 2)
 
+    @fired("ask")
     def on_ask_timer(self, out: Out) -> None:
         """The question or its answer may be lost."""
         if self.asked and self.leader is not None:

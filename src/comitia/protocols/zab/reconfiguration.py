@@ -39,8 +39,8 @@ class Reconfiguration(Reads):
 
         Who leaves by a change that is not known to be committed may hold the best history.
         """
-        return self.id in self.configuration_at(self.committed).participants() or any(
-            self.id in configuration.participants()
+        return self.id in self.configuration_at(self.committed).electors() or any(
+            self.id in configuration.electors()
             for position, configuration in self.configurations
             if position > self.committed
         )

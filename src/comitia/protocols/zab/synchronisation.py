@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import Log, NodeId, Out, Slot, replace
+from comitia.kernel import Log, NodeId, Out, Slot, received, replace
 from comitia.protocols.zab.discovery import Discovery
 from comitia.protocols.zab.messages import (
     Ack,
@@ -104,6 +104,7 @@ class Synchronisation(Discovery):
         learner = replace(learner, next=0, needs_snapshot=True, inflight=(), told=False)
         self.learners = self.learners.set(peer, learner)
 
+    @received(SyncPoint)
     def on_sync_point(self, src: NodeId, message: SyncPoint, out: Out) -> None:
         """The answer to TRUNC and SNAP; or something did not follow what `src` has: begin again,
         but not for each of many messages that were under way."""
@@ -157,6 +158,7 @@ class Synchronisation(Discovery):
             last += 1
         return history.slice(first, last)
 
+    @received(Got)
     def on_got(self, src: NodeId, message: Got, out: Out) -> None:
         if self.role == LEADING and message.epoch == self.epoch:
             self.active |= {src}
@@ -165,6 +167,7 @@ class Synchronisation(Discovery):
                 left = tuple(end for end in learner.inflight if end > message.slot)
                 self.learners = self.learners.set(src, replace(learner, inflight=left))
 
+    @received(AckLd)
     def on_ack_ld(self, src: NodeId, message: AckLd, out: Out) -> None:
         """Step l.2.2: a quorum of them establishes the leader; each counts as an ACK of all."""
         if self.role == LEADING and message.epoch == self.epoch:
@@ -193,6 +196,7 @@ class Synchronisation(Discovery):
         log = self.received_history()
         out.send(self.leader_id, SyncPoint(self.epoch, log[log.last].zxid))
 
+    @received(Trunc)
     def on_trunc(self, src: NodeId, message: Trunc, out: Out) -> None:
         """Nothing leaves the disk: what was left out may be needed if this leader fails."""
         if not self.is_from_leader(src, message.epoch) or self.is_synchronised:
@@ -202,6 +206,7 @@ class Synchronisation(Discovery):
         self.incoming = self.history.cut_after(max(slot, self.history.first))
         self.say_where(out)
 
+    @received(Diff)
     def on_diff(self, src: NodeId, message: Diff, out: Out) -> None:
         if not self.is_from_leader(src, message.epoch):
             return
@@ -223,6 +228,7 @@ class Synchronisation(Discovery):
         assert self.leader_id is not None
         out.send(self.leader_id, Got(self.epoch, self.incoming.last))
 
+    @received(Snap)
     def on_snap(self, src: NodeId, message: Snap, out: Out) -> None:
         """All of it is committed, so it may be taken over at once."""
         if not self.is_from_leader(src, message.epoch):
@@ -244,6 +250,7 @@ class Synchronisation(Discovery):
             self.be_patient(out)
         self.say_where(out)
 
+    @received(NewLeader)
     def on_new_leader(self, src: NodeId, message: NewLeader, out: Out) -> None:
         """Step f.2.1: the history, then its epoch, then ACK-LD; all in one step and on disk before
         the answer leaves.

@@ -23,7 +23,7 @@ def view(server: ZabServer) -> View:
         (f"follower n{peer}", str(learner.acked) if learner.acked >= 0 else "synchronising")
         for peer, learner in server.peers()
     ]
-    observes = server.id not in members.participants() and server.leader is not None
+    observes = server.id not in members.electors() and server.leader is not None
     return View(
         role="observing" if observes else server.role,
         epoch=server.epoch or server.current_epoch,
