@@ -28,7 +28,7 @@ class Ledger:
         self.messages: list[tuple[NodeId, bytes]] = []
         self.refusing: str | None = None
 
-    gathered = 0
+    gathered = awaited = 0
     serving = False
 
     def before_turn(self) -> None:

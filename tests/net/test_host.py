@@ -50,7 +50,7 @@ class CheckedHost(Host):
         return lawful
 
     def _release(self, turn: Turn) -> None:
-        if turn._held:
+        if turn._held or turn._messages:
             self.law.on_release(self.node)
             self.released += 1
         super()._release(turn)
@@ -126,14 +126,16 @@ def test_a_host_that_lets_go_before_the_disk_has_it_is_caught(tmp_path: Path) ->
     run(tmp_path, scene)
 
 
-def test_turns_end_although_clients_always_wait_and_always_ask_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [0, 1], ids=["asks nothing", "asks for ever"])
+def test_turns_end_although_a_client_is_awaited_that(tmp_path: Path, more: int) -> None:
     class Insatiable(Ledger):
         serving = True
+        awaited = 1 << 30
         asked = 0
 
         @property
         def gathered(self) -> int:
-            self.asked += 1
+            self.asked += more
             return self.asked
 
     class Busy(Host):
@@ -159,6 +161,7 @@ def test_clients_that_were_answered_are_read_before_the_turn_goes_on(tmp_path: P
         def apply(self, slot: int, value: bytes) -> None:
             super().apply(slot, value)
             if value == b"first" and self.host.view.leader == self.host.id:
+                self.awaited = 2
                 self.gathered += 1
                 asyncio.get_running_loop().call_soon(self.ask)
 
@@ -168,7 +171,7 @@ def test_clients_that_were_answered_are_read_before_the_turn_goes_on(tmp_path: P
 
         def before_turn(self) -> None:
             super().before_turn()
-            asked, self.gathered = self.gathered, 0
+            asked, self.gathered, self.awaited = self.gathered, 0, 0
             for number in range(asked):
                 self.host.request(Propose(b"second %d of %d" % (number, asked)))
 

@@ -15,8 +15,9 @@ from comitia.serve.service import MAX_IN_FLIGHT, NO_LEADER, UNKNOWN
 
 @pytest.fixture(autouse=True)
 def no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests call `tick` themselves."""
+    """The tests call `tick` themselves, and what a batch waits for is not the machine's speed."""
     monkeypatch.setattr(service_module.Service, "_tick_later", lambda self: None)
+    monkeypatch.setattr(service_module, "SOON_S", 0.0)
 
 
 def digests(cluster: Cluster) -> set[bytes]:
@@ -55,6 +56,42 @@ def test_a_turn_with_much_to_say_makes_several_batches_in_order() -> None:
     client.read("GET k")
     cluster.run()
     assert client.replies[-1] == b"2"
+
+
+def test_what_comes_while_a_quick_batch_is_under_way_shares_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service_module, "SOON_S", 60.0)
+    cluster = Cluster()
+    clients = [Client(cluster.hosts[1]) for _ in range(3)]
+    cluster.slow = []
+    for client in clients:
+        client.write("INCR n")
+        cluster.run(1)
+    assert len(cluster.slow) == 1
+    cluster.log, cluster.slow = cluster.slow, None
+    cluster.run(2)
+    assert [client.replies for client in clients] == [[1], [2], [3]]
+    assert len(cluster.log) == 2
+
+
+@pytest.mark.parametrize("why", ["batches take long", "this one takes long"])
+def test_nothing_waits_for_a_batch_that_is_not_answered_soon(
+    monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(service_module, "SOON_S", 60.0)
+    cluster = Cluster()
+    client = Client(cluster.hosts[1])
+    cluster.slow = []
+    client.write("INCR n")
+    cluster.run(1)
+    if why == "batches take long":
+        client.service._pace_s = 61.0
+    else:
+        client.service._outgoing[0].sent_s -= 61.0
+    client.write("INCR n")
+    cluster.run(1)
+    assert len(cluster.slow) == 2
 
 
 # -- reads --

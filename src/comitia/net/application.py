@@ -2,8 +2,8 @@
 
 All calls happen in the host's event loop, none may block, and none may raise for a client's fault.
 One turn of the host goes: the node's steps for what peers sent; `before_turn`; its steps for what
-was handed in; `after_turn`.  When the former may have answered clients, the loop reads what those
-ask next before the turn goes on.  What the node says comes in its order, as `apply`, `answered` and
+was handed in; `after_turn`.  When the former answered clients, the loop reads what those ask next
+before the turn goes on.  What the node says comes in its order, as `apply`, `answered` and
 `refused`, once the disk has what it speaks of: in the same turn, or on slow disks between turns.
 """
 
@@ -21,6 +21,10 @@ class Application(Protocol):
     @property
     def gathered(self) -> int:
         """How much `before_turn` has to hand in; grows with every command that clients send."""
+
+    @property
+    def awaited(self) -> int:
+        """What `gathered` will be once all clients that were just answered have asked again."""
 
     @property
     def serving(self) -> bool:

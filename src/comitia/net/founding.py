@@ -33,7 +33,7 @@ class NotFounded(Exception):
 class Founder:
     """The application of a member that is being founded: it waits for the mark."""
 
-    gathered, serving = 0, False  # it has no clients
+    gathered, awaited, serving = 0, 0, False  # it has no clients
 
     def __init__(self, mark: bytes) -> None:
         self._mark = mark

@@ -46,10 +46,8 @@ from comitia.net.turn import Turn
 
 INBOX = 10_000
 """Inputs that may wait for the disk before peers are not read any more."""
-GATHERING = 4
-"""Times, at most, that the loop reads clients again before what has gathered is proposed."""
-ROUNDS = 16
-"""Rounds of messages to itself in one turn, at most, before others get the loop."""
+PASSES, SILENCE = 64, 8
+"""Times that the loop reads clients again, and in vain, before what has gathered is proposed."""
 CLOSING_S = 5.0
 """How long a clean stop waits for the disk."""
 
@@ -80,7 +78,8 @@ class Host:
         self.compaction = Compaction(self, self._snapshots)
         self._inbox: list[Input] = []
         self._scheduled = self._turning = False
-        self._gathering = self._gathered = 0  # times the clients were read; what they had asked
+        self._passes = self._silent = 0  # how often the clients were read again, and in vain
+        self._gathered = 0  # what they had asked for then
         self._open = False  # steps were taken and the node's turn has not ended yet
         self.operations = Operations(self)
         self._encoded: tuple[Message | None, bytes] = (None, b"")
@@ -225,16 +224,12 @@ class Host:
         storage = self.storage
         if self._gather():
             return
-        self._gathering = 0
+        self._passes = 0
         if not storage.busy or storage.full is not None:
             self.application.before_turn()
         if storage.full is not None:
             self._shed(storage.full)
-        for number in range(ROUNDS):
-            if storage.busy or not (
-                self._inbox or self._open or (storage.rewriting and not number)
-            ):
-                break
+        if not storage.busy and (self._inbox or self._open or storage.rewriting):
             self._round()
         self.application.after_turn()
         self.links.flush()
@@ -247,21 +242,29 @@ class Host:
 
         Peers come first: what their answers decide need not wait for the disk to take what is
         asked for now.  Clients that were answered thereby ask again at once, so the loop reads
-        until they are silent: what they ask shares an entry, a message to each peer, which also
-        brings the news of what was decided, and a sync.
+        until all have, or are silent: what they ask shares an entry, a message to each peer,
+        which also brings the news of what was decided, and a sync.
         """
         application, before = self.application, self._gathered
-        self._gathered = application.gathered
         if self._inbox and not self.storage.busy:
-            more = application.serving
-            self._round(ends=not more)
+            self._silent = 0
+            self._round(ends=not application.serving)
+        elif self._passes:
+            self._silent += 1
         else:
-            more = self._gathering > 0 and self._gathered > before
-        if not more or self._gathering == GATHERING:
             return False
-        self._gathering += 1
         application.after_turn()
         self.links.flush()
+        self._gathered = application.gathered
+        if self._gathered > before:
+            self._silent = 0
+        if (
+            self._gathered >= application.awaited
+            or self._silent > SILENCE
+            or self._passes == PASSES
+        ):
+            return False
+        self._passes += 1
         self.wake()
         return True
 

@@ -1,4 +1,7 @@
-"""One turn of a node: what it said, held back until the disk has what it speaks of."""
+"""One turn of a node: what it said, held back until the disk has what it speaks of.
+
+Messages leave first: the peer's work begins while this node still applies what was decided.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,11 @@ Effect = tuple[Callable[..., None], tuple[Any, ...]]
 class Turn(Out):
     """What a node says between two syncs of the disk, in its order."""
 
-    __slots__ = ("_held", "_host", "_now")
+    __slots__ = ("_held", "_host", "_messages", "_now")
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._messages: list[Effect] = []
         self._held: list[Effect] = []
         self._now: Micros = 0
 
@@ -38,7 +42,7 @@ class Turn(Out):
         return self._now
 
     def send(self, to: NodeId, message: Message) -> None:
-        self._held.append((self._host.post, (to, message)))
+        self._messages.append((self._host.post, (to, message)))
 
     def send_early(self, to: NodeId, message: Message) -> None:
         if to == self._host.id:
@@ -48,7 +52,7 @@ class Turn(Out):
 
     def send_snapshot(self, to: NodeId, message: Message) -> None:
         slot = self._host.snapshot_slot
-        self._held.append((self._host.post_snapshot, (to, message, slot)))
+        self._messages.append((self._host.post_snapshot, (to, message, slot)))
 
     def install(self, slot: Slot) -> None:
         self._held.append((self._host.install, (slot,)))
@@ -70,8 +74,11 @@ class Turn(Out):
 
     def release(self) -> None:
         """The disk has it all: let go of what was said."""
-        held, self._held = self._held, []
-        for act, arguments in held:
+        for act, arguments in self._messages:
+            act(*arguments)
+        if self._messages and self._held:
+            self._host.links.flush()
+        for act, arguments in self._held:
             act(*arguments)
 
     def hold(self, act: Callable[..., None], *arguments: Any) -> None:

@@ -49,7 +49,7 @@ class Gathered:
 class Outgoing:
     """A batch on its way through the log."""
 
-    __slots__ = ("copies", "gathered", "refused", "resend_ms", "sends", "sequence")
+    __slots__ = ("copies", "gathered", "refused", "resend_ms", "sends", "sent_s", "sequence")
 
     def __init__(self, sequence: int, gathered: Gathered) -> None:
         self.sequence, self.gathered = sequence, gathered
@@ -57,6 +57,8 @@ class Outgoing:
         """How many were sent and not refused: with none, it was certainly not executed."""
         self.refused = False
         """Was the latest of them?"""
+        self.sent_s = 0.0
+        """When the latest left, on the monotonic clock."""
         self.sends = 0
         self.resend_ms = 0
         """When to send it again."""

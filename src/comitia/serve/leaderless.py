@@ -59,6 +59,8 @@ class Leaderless(Logless):
         self._in_flight = 0
         self._resume: list[Callable[[], None]] = []
         self._no_writes: Failure | None = None
+        self.awaited = 0
+        """How many commands wait once all clients that were just answered have asked again."""
         self._ticking = False
 
     def attach(self, host: Hosting) -> None:
@@ -114,6 +116,7 @@ class Leaderless(Logless):
         was_full = self.full
         for together in finished:
             self._in_flight -= together.size
+            self.awaited = max(self.awaited, self.gathered) + len(together.replies)
             together.done(together.replies)
         if was_full and not self.full:
             for resume in self._resume:
@@ -133,6 +136,7 @@ class Leaderless(Logless):
 
     def before_turn(self) -> None:
         """Hand in what was asked since the last turn."""
+        self.awaited = 0
         fresh, self._fresh = self._fresh, []
         for request in fresh:
             self._host.request(request)

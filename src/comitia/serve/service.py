@@ -13,6 +13,7 @@ up with an error that tells two cases apart: certainly not executed, or outcome 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
@@ -29,6 +30,8 @@ from comitia.serve.gathering import Gathered, Outgoing
 
 MAX_IN_FLIGHT = 16 << 20
 """Bytes of commands under way above which clients are not read."""
+SOON_S = 0.002
+"""Batches that take no longer go one by one, each with all that came during the one before."""
 TICK_S = 0.1
 RESEND_MS = 1000
 """How long a batch or a question waits before it is sent again; for a batch, doubled each time."""
@@ -80,9 +83,12 @@ class Service:
         self._leader: NodeId | None = None
         self._again = False  # send all batches again
         self._patience_ms = 0  # not before this moment
+        self._pace_s = SOON_S  # how long a batch takes, lately
         self._in_flight = 0
         self._resume: list[Callable[[], None]] = []
         self._no_writes: Failure | None = None
+        self.awaited = 0
+        """How many commands wait once all clients that were just answered have asked again."""
         self._ticking = False
 
     def attach(self, host: Hosting) -> None:
@@ -133,6 +139,7 @@ class Service:
     def _answer(self, gathered: Gathered, replies: Sequence[Reply]) -> None:
         was_full = self.full
         self._in_flight -= gathered.size
+        self.awaited = max(self.awaited, self.gathered) + len(gathered.commands)
         gathered.answer(replies)
         if was_full and not self.full:
             for resume in self._resume:
@@ -157,6 +164,7 @@ class Service:
         """Make batches and questions of what was gathered since the last turn."""
         if not self.member:
             return
+        self.awaited = 0
         leader = self._node.leader
         if leader != self._leader or self._again:
             self._leader, self._again = leader, False
@@ -164,8 +172,19 @@ class Service:
                 self._send(outgoing)
         if self._reads.commands:
             self._ask()
-        while self._writes:
-            self._send_new(self._writes.popleft())
+        if len(self._writes) > 1 or not self._answers_soon():
+            while self._writes:
+                self._send_new(self._writes.popleft())
+
+    def _answers_soon(self) -> bool:
+        """Say whether what was gathered had better wait for the answers of the batch under way.
+
+        A batch costs the members much the same whatever its size, and clients that are answered
+        ask again: what comes in meanwhile shares their next batch.
+        """
+        if not self._outgoing or self._pace_s > SOON_S:
+            return False
+        return time.monotonic() < self._outgoing[-1].sent_s + SOON_S
 
     def _ask(self) -> None:
         reads, self._reads = self._reads, Gathered()
@@ -205,6 +224,7 @@ class Service:
         leader = self._leader
         if leader is None:
             return
+        outgoing.sent_s = time.monotonic()
         outgoing.copies += 1
         outgoing.refused = False
         outgoing.resend_ms = self._host.now_ms() + (RESEND_MS << outgoing.sends)
@@ -279,7 +299,9 @@ class Service:
         if fate is Fate.EXECUTED or fate is Fate.REPEATED:
             # In order: what stands before it was executed too, or given up.
             if self._outgoing and self._outgoing[0].sequence == batch.sequence:
-                self._answer(self._outgoing.popleft().gathered, replies)
+                first = self._outgoing.popleft()
+                self._pace_s += (time.monotonic() - first.sent_s - self._pace_s) / 8
+                self._answer(first.gathered, replies)
         elif fate is Fate.EARLY and self._host.now_ms() >= self._patience_ms:
             # One before it is lost: all go again, in order, once for all that arrive early.
             self._patience_ms = self._host.now_ms() + RESEND_MS

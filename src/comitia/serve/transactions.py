@@ -203,6 +203,11 @@ class Party(Logless):
         return 0
 
     @property
+    def awaited(self) -> int:
+        """See `gathered`."""
+        return 0
+
+    @property
     def serving(self) -> bool:
         """Whether somebody here waits for the end of a transaction."""
         return bool(self._begun)

@@ -10,7 +10,7 @@ once and removed soon after, a bounded number at a time, at the same place of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from zlib import crc32
 
@@ -39,23 +39,37 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     deadlines: dict[bytes, int]
 
 
-class Shard:
-    """Keys whose CRC-32 ends alike."""
+_NO_DEADLINES: dict[bytes, int] = {}
 
-    __slots__ = ("deadlines", "values")
 
-    def __init__(self, values: dict[bytes, Value], deadlines: dict[bytes, int]) -> None:
-        self.values, self.deadlines = values, deadlines
+class Shard(dict[bytes, Value]):
+    """The values of keys whose CRC-32 ends alike, and some keys' deadlines.
+
+    A key that is written at random is not in the processor's cache: what counts is how many
+    objects lie between it and the keyspace.  So the shard is itself the dictionary, and all that
+    have no deadlines share an empty one.
+    """
+
+    __slots__ = ("deadlines",)
+
+    def __init__(self, values: Mapping[bytes, Value], deadlines: Mapping[bytes, int]) -> None:
+        super().__init__(values)
+        self.deadlines = dict(deadlines) if deadlines else _NO_DEADLINES
+
+    def die_at(self, key: bytes, deadline_ms: int) -> None:
+        """Give `key` this deadline in place of any other."""
+        if self.deadlines is _NO_DEADLINES:
+            self.deadlines = {}
+        self.deadlines[key] = deadline_ms
 
     def chunks(self) -> Iterator[bytes]:
         """Return the chunks of this shard: mostly one, none when it is empty."""
-        values = self.values
-        if sum(map(len, values.values())) <= CHUNK:
-            if values:
-                yield _encode(Part(values, self.deadlines))
+        if sum(map(len, self.values())) <= CHUNK:
+            if self:
+                yield _encode(Part(self, self.deadlines))
             return
         part, size = Part({}, {}), 0
-        for key, value in values.items():
+        for key, value in self.items():
             part.values[key] = value
             if key in self.deadlines:
                 part.deadlines[key] = self.deadlines[key]
@@ -95,7 +109,7 @@ class Keyspace:
     def get(self, key: bytes) -> Value | None:
         """Return the value of `key`, or None."""
         shard = self._shards[crc32(key) & _MASK]
-        value = shard.values.get(key)
+        value = shard.get(key)
         if value is None or not shard.deadlines:
             return value
         return None if shard.deadlines.get(key, self.time_ms + 1) <= self.time_ms else value
@@ -110,15 +124,15 @@ class Keyspace:
         return deadline is not None and deadline <= self.time_ms
 
     def __len__(self) -> int:
-        return sum(len(shard.values) for shard in self._shards)
+        return sum(map(len, self._shards))
 
     def visible(self, index: int) -> list[bytes]:
         """Return the visible keys of shard `index`, in the order they were added."""
         shard = self._shards[index]
         if not shard.deadlines:
-            return list(shard.values)
+            return list(shard)
         now, deadlines = self.time_ms, shard.deadlines
-        return [key for key in shard.values if deadlines.get(key, now + 1) > now]
+        return [key for key in shard if deadlines.get(key, now + 1) > now]
 
     # -- writing --
 
@@ -128,7 +142,7 @@ class Keyspace:
         shard = self._shards[index]
         if self._frozen and self._frozen.get(index) is shard:
             shard = self._thaw(index)
-        shard.values[key] = value
+        shard[key] = value
         if shard.deadlines:
             self._live_on(shard, key)
         if self._watchers:
@@ -139,17 +153,17 @@ class Keyspace:
         deadline = self.deadline(key)
         self.put(key, value)
         if deadline is not None and deadline > self.time_ms:
-            self._writable(key).deadlines[key] = deadline
+            self._writable(key).die_at(key, deadline)
             self._queue.add((deadline, key))
 
     def remove(self, key: bytes) -> bool:
         """Remove `key`; return whether it was visible."""
         shard = self._shards[crc32(key) & _MASK]
-        if key not in shard.values:
+        if key not in shard:
             return False
         was = not self.expired(key)
         shard = self._writable(key)
-        del shard.values[key]
+        del shard[key]
         self._live_on(shard, key)
         if self._watchers:
             self.watches.touch(key)
@@ -158,9 +172,9 @@ class Keyspace:
     def expire(self, key: bytes, deadline_ms: int) -> None:
         """Give the present `key` a deadline."""
         shard = self._writable(key)
-        assert key in shard.values, "a deadline for a key that is not there"
+        assert key in shard, "a deadline for a key that is not there"
         self._live_on(shard, key)
-        shard.deadlines[key] = deadline_ms
+        shard.die_at(key, deadline_ms)
         self._queue.add((deadline_ms, key))
         if self._watchers:
             self.watches.touch(key)
@@ -201,7 +215,7 @@ class Keyspace:
 
     def _thaw(self, index: int) -> Shard:
         frozen = self._shards[index]
-        shard = self._shards[index] = Shard(frozen.values.copy(), frozen.deadlines.copy())
+        shard = self._shards[index] = Shard(frozen, frozen.deadlines)
         return shard
 
     # -- the whole --
@@ -223,9 +237,9 @@ class Keyspace:
         """Add the keys of one chunk; raises msgspec.DecodeError when it is none."""
         part = msgspec.msgpack.decode(chunk, type=Part)
         for key, value in part.values.items():
-            self._shards[crc32(key) & _MASK].values[key] = value
+            self._shards[crc32(key) & _MASK][key] = value
         for key, deadline_ms in part.deadlines.items():
-            self._shards[crc32(key) & _MASK].deadlines[key] = deadline_ms
+            self._shards[crc32(key) & _MASK].die_at(key, deadline_ms)
 
     def restored(self) -> None:
         """All chunks are in: rebuild what is derived from them."""
@@ -237,6 +251,6 @@ class Keyspace:
         """Return 32 bytes that equal keyspaces share; the order keys came in does not count."""
         digest = blake2b(_encode(self.time_ms), digest_size=32)
         for shard in self._shards:
-            rows = sorted(shard.values.items())
+            rows = sorted(shard.items())
             digest.update(_encode((rows, sorted(shard.deadlines.items()))))
         return digest.digest()
