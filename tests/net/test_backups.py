@@ -54,7 +54,8 @@ class Copied:
 def sealed(tmp_path: Path) -> Path:
     path = tmp_path / "a.backup"
     path.write_bytes(asyncio.run(Copied(tmp_path).all()))
-    read_back(Backup(path), sealed=False)
+    with Backup(path, sealed=False) as copy:
+        read_back(copy)
     return path
 
 
@@ -65,7 +66,8 @@ def dry_run(path: Path, code: int) -> str:
 
 
 def reading(path: Path) -> Held:
-    return read_back(Backup(path))
+    with Backup(path) as backup:
+        return read_back(backup)
 
 
 def test_a_backup_tells_what_it_holds(sealed: Path) -> None:
@@ -123,10 +125,40 @@ def test_another_version_and_another_kind_of_file_are_told_apart(sealed: Path) -
 def test_a_state_that_differs_from_what_was_sealed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other"
     path.write_bytes(asyncio.run(Copied(tmp_path).all()))
-    backup = Backup(path)
-    assert list(backup.chunks(sealed=False))
-    backup.close_with(bytes(32))
+    with Backup(path, sealed=False) as backup:
+        assert list(backup.chunks())
+        backup.close_with(bytes(32))
     assert "not the digest of the state" in dry_run(path, code=1)
+
+
+def another(directory: Path) -> bytes:
+    path = directory / "another"
+    path.write_bytes(asyncio.run(Copied(directory, keys=4).all()))
+    with Backup(path, sealed=False) as copy:
+        read_back(copy)
+    return path.read_bytes()
+
+
+def test_what_takes_the_place_of_a_backup_that_was_checked_is_not_looked_at(sealed: Path) -> None:
+    with Backup(sealed) as backup:
+        checked = list(backup.chunks())
+        other = sealed.with_name("other")
+        other.write_bytes(another(sealed.parent))
+        other.rename(sealed)
+        one, two = backup.chunks(), backup.chunks()  # as the hosts of a new cluster read it
+        assert [*zip(one, two, strict=True)] == [*zip(checked, checked, strict=True)]
+    assert reading(sealed).keys == 4
+
+
+def test_what_is_written_over_a_backup_that_was_checked_is_refused(sealed: Path) -> None:
+    with Backup(sealed) as backup:
+        read_back(backup)
+        sealed.write_bytes(another(sealed.parent))  # as sound as it was
+        with pytest.raises(BackupError, match="written over since it was checked"):
+            list(backup.chunks())
+        sealed.write_bytes(b"")
+        with pytest.raises(BackupError, match="not a backup"):
+            list(backup.chunks())
 
 
 def test_a_copy_shows_the_moment_it_began_while_the_machine_goes_on(tmp_path: Path) -> None:
@@ -146,8 +178,8 @@ def test_a_copy_shows_the_moment_it_began_while_the_machine_goes_on(tmp_path: Pa
 
     path = tmp_path / "moment"
     path.write_bytes(asyncio.run(scene()))
-    backup = Backup(path)
-    held = read_back(backup, sealed=False)
+    with Backup(path, sealed=False) as backup:
+        held = read_back(backup)
     assert (held.slot, held.keys, held.digest) == (5, 200, digest.hex())
     assert host.application.digest() != digest
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from comitia.serve.transactions import PART_BYTES, NotCommitted, Party
+from comitia.net.book import BookError
+from comitia.net.segment import Corrupt
+from comitia.serve.transactions import PART_BYTES, NotBegun, NotCommitted, Party
 
 
 class Slow:
@@ -54,7 +57,7 @@ def test_what_the_owner_said_while_the_disk_was_full_counts_when_there_is_space(
         storage.full = "no space"
         owner.let.set()
         await asyncio.sleep(0.05)  # its answer is turned away
-        with pytest.raises(NotCommitted):
+        with pytest.raises(NotBegun, match="no space"):
             await party.commit({1: b"another"})
         storage.full = None
         storage.on_space()
@@ -86,3 +89,30 @@ def test_a_part_that_fits_into_no_message_is_refused_before_anything_begins(
         assert party.host.view.last == 0
 
     alone(tmp_path, story)
+
+
+def test_a_party_that_cannot_be_made_or_started_leaves_neither_port_nor_lock(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        members = {1: f"127.0.0.1:{free.getsockname()[1]}"}
+
+    async def main() -> None:
+        book = tmp_path / "book"
+        book.write_bytes(b"no book at all")
+        with pytest.raises(BookError):
+            Party(1, members, tmp_path, Slow())
+        book.unlink()
+        with pytest.raises(TypeError):
+            Party(1, members, tmp_path, Slow(), three_phase=True)
+        log = tmp_path / "wal" / f"{1:016x}.wal"
+        log.parent.mkdir()
+        log.write_bytes(bytes(4096))
+        with pytest.raises(Corrupt):
+            await Party(1, members, tmp_path, Slow()).start()
+        log.unlink()
+        party = Party(1, members, tmp_path, Slow())
+        await party.start()
+        await party.close()
+
+    asyncio.run(main())

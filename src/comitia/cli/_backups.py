@@ -38,8 +38,8 @@ class Held(msgspec.Struct, kw_only=True):
         ]
 
 
-def read_back(backup: Backup, sealed: bool = True) -> Held:
-    """Read all of `backup` into a machine; one that is not `sealed` yet is sealed now.
+def read_back(backup: Backup) -> Held:
+    """Read all of `backup` into a machine; one that is not sealed yet is sealed now.
 
     Raises ClickException: it is damaged, or of a version that this one does not understand.
     """
@@ -56,7 +56,7 @@ def read_back(backup: Backup, sealed: bool = True) -> Held:
         _, front = front_of(protocols.load(header.protocol))
         service = front().application
         assert isinstance(service, Service), "a backup is of a log"
-        service.restore(backup.chunks(sealed))
+        service.restore(backup.chunks())
     except BackupError as error:
         raise click.ClickException(f"{error}; take another, or use an older one") from error
     except (DecodeError, LookupError) as error:
@@ -65,7 +65,7 @@ def read_back(backup: Backup, sealed: bool = True) -> Held:
             f"this one: {error}"
         ) from error
     digest = service.digest()
-    if not sealed:
+    if not backup.sealed:
         backup.close_with(digest)
     assert backup.seal is not None
     if backup.seal.digest != digest:

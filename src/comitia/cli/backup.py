@@ -46,7 +46,8 @@ def command(file: Path, nodes: tuple[str, ...], output: str) -> None:
     try:
         with stopping_like_ctrl_c():
             _fetch(_candidates(nodes), part)
-            held = read_back(Backup(part), sealed=False)
+            with Backup(part, sealed=False) as copy:
+                held = read_back(copy)
             part.rename(file)
             sync_directory(file.parent)
     except BackupError as error:

@@ -64,23 +64,25 @@ def command(
         raise click.ClickException(f"{error}; use another") from error
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from error
-    chosen = protocol_named(protocol or backup.header.protocol)
-    if not keeps_log(chosen):
-        raise click.UsageError(f"{chosen.name} keeps no log: its data are not made of a backup")
-    ids = tuple(range(1, (nodes or len(backup.header.voters)) + 1))
-    if not dry_run:
-        refuse_existing(data)
-    held = read_back(backup)
-    if dry_run:
-        show(held, output)
-        return
-    name = new_name(cluster or held.cluster)
-    click.echo("\n".join(held.lines()), err=output == "json")
-    made = ", ".join(f"n{id}" for id in ids)
-    click.echo(f"plan: make {made} of the new cluster {name} ({chosen.name}) in {data}", err=True)
-    if not yes:
-        click.confirm("go on?", abort=True, err=True)
-    make(backup, data, name, chosen, ids)
+    with backup:
+        chosen = protocol_named(protocol or backup.header.protocol)
+        if not keeps_log(chosen):
+            raise click.UsageError(f"{chosen.name} keeps no log: its data are not made of a backup")
+        ids = tuple(range(1, (nodes or len(backup.header.voters)) + 1))
+        if not dry_run:
+            refuse_existing(data)
+        held = read_back(backup)
+        if dry_run:
+            show(held, output)
+            return
+        name = new_name(cluster or held.cluster)
+        click.echo("\n".join(held.lines()), err=output == "json")
+        made = ", ".join(f"n{id}" for id in ids)
+        plan = f"plan: make {made} of the new cluster {name} ({chosen.name}) in {data}"
+        click.echo(plan, err=True)
+        if not yes:
+            click.confirm("go on?", abort=True, err=True)
+        make(backup, data, name, chosen, ids)
     if output == "json":
         show(held, output, made={"cluster": name, "protocol": chosen.name, "data": str(data)})
         return
@@ -113,6 +115,7 @@ def make(backup: Backup, data: Path, name: str, protocol: Protocol, ids: tuple[i
     import structlog
 
     from comitia.machines.sessions import RESTORED
+    from comitia.net.backups import BackupError
     from comitia.net.founding import Founding, NotFounded
     from comitia.net.wal import sync_directory
 
@@ -129,6 +132,8 @@ def make(backup: Backup, data: Path, name: str, protocol: Protocol, ids: tuple[i
             (making / f"n{id}").rename(data / f"n{id}")
         making.rmdir()
         sync_directory(data)
+    except BackupError as error:
+        raise click.ClickException(f"{error}; nothing was made") from error
     except (OSError, NotFounded) as error:
         raise click.ClickException(f"{data}: {error}; nothing was made") from error
     finally:

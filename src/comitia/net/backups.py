@@ -9,6 +9,7 @@ read all of it back and knows the digest of the state: a file without a seal is 
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
@@ -95,54 +96,93 @@ async def stream(host: Host) -> AsyncGenerator[bytes]:
     yield framed(b"", crc)[0]
 
 
-class Backup:
-    """A backup file, read as often as needed; nothing of it is believed before it is checked."""
+class _FromTheBeginning(io.RawIOBase):
+    """An open file, read by a place of one's own: several may read it by one descriptor."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the header.  Raises BackupError, OSError."""
-        self.path = path
+    def __init__(self, fd: int) -> None:
+        self._fd, self._place = fd, 0
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = os.preadv(self._fd, [buffer], self._place)
+        self._place += count
+        return count
+
+    def tell(self) -> int:
+        return self._place
+
+
+class Backup:
+    """A backup file, read as often as needed; nothing of it is believed before it is checked.
+
+    It is opened once: whatever is put in its place between check and use is never looked at, and
+    what is written over it is refused.
+    """
+
+    def __init__(self, path: Path, sealed: bool = True) -> None:
+        """Read the header; one that is not `sealed` must end where the seal is going to be.
+
+        Raises BackupError, OSError.
+        """
+        self.path, self.sealed = path, sealed
         self.seal: Seal | None = None
         self._end = (0, 0, 0)  # checksum, chunks and bytes, once all were read
-        with self._opened():
-            return
+        self._file = path.open("rb" if sealed else "r+b")
+        try:
+            with self._frames() as (header, _):
+                self.header = header
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Backup:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
 
     @contextmanager
-    def _opened(self) -> Iterator[Frames]:
-        """Open the file behind its header."""
+    def _frames(self) -> Iterator[tuple[Header, Frames]]:
+        """Read the header again; then come the frames behind it."""
+        file = io.BufferedReader(_FromTheBeginning(self._file.fileno()))
         try:
-            with self.path.open("rb") as file:
-                head = file.read(len(MAGIC) + 1)
-                if len(head) <= len(MAGIC) or head[:-1] != MAGIC:
-                    raise BackupError(f"{self.path}, offset 0: not a backup")
-                if head[-1] != FORMAT:
-                    raise BackupError(
-                        f"{self.path}: a backup of format {head[-1]}, and this version reads "
-                        f"{FORMAT}: use the version of Comitia that made it, or a later one"
-                    )
-                frames = Frames(file, self.path, google_crc32c.value(head))
-                self.header = _header(frames.next())
-                yield frames
+            head = file.read(len(MAGIC) + 1)
+            if len(head) <= len(MAGIC) or head[:-1] != MAGIC:
+                raise BackupError(f"{self.path}, offset 0: not a backup")
+            if head[-1] != FORMAT:
+                raise BackupError(
+                    f"{self.path}: a backup of format {head[-1]}, and this version reads "
+                    f"{FORMAT}: use the version of Comitia that made it, or a later one"
+                )
+            frames = Frames(file, self.path, google_crc32c.value(head))
+            yield _header(frames.next()), frames
         except msgspec.MsgspecError as error:
             raise BackupError(f"{self.path}: sound, but not understood: {error}") from error
         except SnapshotError as error:
             raise BackupError(str(error)) from error
 
-    def chunks(self, sealed: bool = True) -> Iterator[bytes]:
-        """Yield the state.  Raises BackupError, possibly after some chunks.
-
-        With `sealed` False the file must end where the seal is going to be.
-        """
-        with self._opened() as frames:
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the state.  Raises BackupError, possibly after some chunks."""
+        with self._frames() as (header, frames):
             count = size = 0
             while chunk := frames.next():
                 count, size = count + 1, size + len(chunk)
                 yield chunk
-            if sealed:
+            seal = self.seal
+            if self.sealed:
                 if not frames.left:
                     raise BackupError(f"{self.path}: no seal at its end: it was not completed")
-                self.seal = _seal(frames.next())
+                seal = _seal(frames.next())
             if frames.left:
                 raise BackupError(f"{self.path}: {frames.left} bytes too many at its end")
+            if (header, seal) != (self.header, self.seal or seal):
+                raise BackupError(f"{self.path}: written over since it was checked")
+            self.seal = seal
             self._end = (frames.crc, count, size)
 
     def close_with(self, digest: bytes) -> None:
@@ -151,9 +191,9 @@ class Backup:
         It is durable when this returns.  Raises OSError.
         """
         crc, count, size = self._end
-        assert count, "sealed before it was read"
-        self.seal = Seal(digest, count, size)
-        with self.path.open("ab") as file:
-            file.write(framed(_encode(self.seal), crc)[0])
-            file.flush()
-            os.fsync(file.fileno())
+        assert count and not self.sealed, "sealed before it was read, or twice"
+        self.seal, self.sealed = Seal(digest, count, size), True
+        self._file.seek(0, os.SEEK_END)
+        self._file.write(framed(_encode(self.seal), crc)[0])
+        self._file.flush()
+        os.fsync(self._file.fileno())

@@ -106,20 +106,30 @@ class Founding:
                     spare.unlink()  # 32 MiB of zeros, to be copied elsewhere
 
     async def _start(self, mark: bytes) -> None:
-        sockets = {id: socket.create_server(("127.0.0.1", 0)) for id in self._ids}
-        places = [
-            Place(id, Address("127.0.0.1", sock.getsockname()[1])) for id, sock in sockets.items()
-        ]
-        for id, sock in sockets.items():
-            directory = self._directory / f"n{id}"
-            node = self._protocol.make(id, self._ids)
-            version = self._protocol.codec.version
-            identity = Identity(self._cluster, id, self._protocol.name, version)
-            storage = Storage(directory, identity, StableCodec(type(node)))
-            links = Links(identity, Book(directory / "book", places))
-            host = Host(node, self._protocol, storage, links, Founder(mark), directory)
-            await host.start(sock)
-            self._hosts[id] = host
+        sockets: dict[NodeId, socket.socket] = {}
+        try:
+            for id in self._ids:
+                sockets[id] = socket.create_server(("127.0.0.1", 0))
+            places = [
+                Place(id, Address("127.0.0.1", sock.getsockname()[1]))
+                for id, sock in sockets.items()
+            ]
+            for id in self._ids:
+                host = self._hosts[id] = self._host(id, places, mark)
+                await host.start(sockets[id])
+                del sockets[id]  # it is the host's now
+        finally:
+            for sock in sockets.values():
+                sock.close()
+
+    def _host(self, id: NodeId, places: list[Place], mark: bytes) -> Host:
+        directory = self._directory / f"n{id}"
+        node = self._protocol.make(id, self._ids)
+        version = self._protocol.codec.version
+        identity = Identity(self._cluster, id, self._protocol.name, version)
+        storage = Storage(directory, identity, StableCodec(type(node)))
+        links = Links(identity, Book(directory / "book", places))
+        return Host(node, self._protocol, storage, links, Founder(mark), directory)
 
     async def _decide(self, mark: bytes) -> None:
         asked, refused = False, 0

@@ -103,7 +103,7 @@ class Frames:
     def __init__(self, file: BinaryIO, path: Path, crc: int) -> None:
         """`crc` vouches for what was read before."""
         self._file, self._path, self.crc = file, path, crc
-        self.left = path.stat().st_size - file.tell()
+        self.left = os.fstat(file.fileno()).st_size - file.tell()
 
     def next(self) -> bytes:
         """Return the next frame's bytes.  Raises SnapshotError."""
@@ -111,7 +111,10 @@ class Frames:
         self.left -= _HEAD.size
         if self.left < 0:
             raise SnapshotError(f"{self._path}, offset {offset}: the end is lost")
-        length, expected = _HEAD.unpack(self._file.read(_HEAD.size))
+        head = self._file.read(_HEAD.size)
+        if len(head) < _HEAD.size:  # cut off since it was opened
+            raise SnapshotError(f"{self._path}, offset {offset}: the end is lost")
+        length, expected = _HEAD.unpack(head)
         self.left -= length
         if self.left < 0:
             raise SnapshotError(f"{self._path}, offset {offset}: damaged, or the end is lost")

@@ -81,6 +81,7 @@ class Storage:
         self._syncing = 0  # how many of the queue's first the thread is making durable
         self._state: Iterator[bytes] | None = None
         self._state_segment = 0
+        self._recovered = False
         self._part_due_s = 0.0
         self._spare_for = 0
         self._retrying: asyncio.TimerHandle | None = None
@@ -130,7 +131,7 @@ class Storage:
         if not known and self.wal.oldest > 1:
             path = self.wal.directory / f"{self.wal.oldest - 1:016x}.wal"
             raise Corrupt(path, 0, "the segment is missing and no later one holds the full state")
-        self.values = values
+        self.values, self._recovered = values, True
         self.written_bytes = self.wal.used_bytes
         self._prepare_spare()
         return values
@@ -290,7 +291,7 @@ class Storage:
             self._retrying.cancel()
         self._executor.shutdown()
         self._spares.shutdown()
-        if not self._queue and self.full is None:
+        if not self._queue and self.full is None and self._recovered:
             try:
                 self.wal.append([(STOP, b"")])
             except OSError as error:  # then the next start takes this for a crash, no more

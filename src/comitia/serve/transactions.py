@@ -23,6 +23,7 @@ nothing.  They are repeated until they do not raise.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import socket
 from collections.abc import Mapping
@@ -75,6 +76,10 @@ class NotCommitted(Exception):
     """The outcome is unknown here: this process had to stop.  It will be the same for all."""
 
 
+class NotBegun(NotCommitted):
+    """Nothing was begun: the disk is full, or too much that was begun here is owed its end."""
+
+
 class Party(Logless):
     """One process that takes part; an `Application` of the host it runs."""
 
@@ -94,13 +99,16 @@ class Party(Logless):
         """
         addresses = {id: Address.parse(at) for id, at in members.items()}
         self._owner = owner
-        self._listen: socket.socket = listening("members", members[node])
         made = TRANSACTIONS.make(node, tuple(sorted(addresses)), **options)
         identity = Identity(cluster, node, TRANSACTIONS.name, TRANSACTIONS.codec.version)
-        storage = Storage(directory, identity, StableCodec(type(made)))
-        book = Book(directory / "book", [Place(id, at) for id, at in sorted(addresses.items())])
-        links = Links(identity, book)
-        self.host = Host(made, TRANSACTIONS, storage, links, self, directory)
+        with contextlib.ExitStack() as opened:
+            self._listen: socket.socket = opened.enter_context(listening("members", members[node]))
+            storage = Storage(directory, identity, StableCodec(type(made)))
+            opened.callback(storage.close)
+            book = Book(directory / "book", [Place(id, at) for id, at in sorted(addresses.items())])
+            links = Links(identity, book)
+            self.host = Host(made, TRANSACTIONS, storage, links, self, directory)
+            opened.pop_all()
         self._tokens = itertools.count(1)
         self._begun: dict[int, asyncio.Future[bool]] = {}
         self._at: dict[tuple[int, int], asyncio.Task[None]] = {}
@@ -109,9 +117,14 @@ class Party(Logless):
     async def start(self) -> None:
         """Go on where the last process with this directory stopped, and serve.
 
-        Raises what `Host.start` raises.
+        Raises what `Host.start` raises; nothing is left open then.
         """
-        await self.host.start(self._listen)
+        try:
+            await self.host.start(self._listen)
+        except BaseException:
+            self._listen.close()
+            await self.host.close()
+            raise
         self.host.request(Attend(next(self._tokens)))
 
     async def close(self) -> None:
@@ -127,7 +140,7 @@ class Party(Logless):
     async def commit(self, parts: Mapping[int, bytes]) -> bool:
         """Commit `parts`, by process; return whether they are committed, else all are aborted.
 
-        Cancelled, the outcome is unknown here.  Raises NotCommitted, ValueError.
+        Cancelled, the outcome is unknown here.  Raises NotBegun, NotCommitted, ValueError.
         """
         if not parts or not set(parts) <= {place.id for place in self.host.links.book.places}:
             raise ValueError(f"parts for {sorted(parts)}: want some of the members")
@@ -189,13 +202,13 @@ class Party(Logless):
             self.host.fail(error)
 
     def refused(self, request: Request, reason: str) -> None:
-        """Only a full disk refuses: nothing was begun.  What the owner has said is said again."""
+        """Nothing was begun.  Only a full disk refuses what an owner said: it is said again."""
         if not isinstance(request, Start):
             self._put_off.append(request)
             return
         outcome = self._begun.get(request.token)
         if outcome is not None and not outcome.done():
-            outcome.set_exception(NotCommitted(reason))
+            outcome.set_exception(NotBegun(reason))
 
     @property
     def gathered(self) -> int:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from comitia.kernel import Message, Node, NodeId, Out, Request
 from comitia.kernel.laws import ValuesLaw
-from comitia.protocols.commit import transactions
+from comitia.protocols.commit import ending
 from comitia.protocols.commit.messages import (
     ABORTED,
     COMMITTED,
+    Abort,
     Attend,
     Finished,
+    Inquire,
+    Of,
     Start,
     Task,
+    Transaction,
     Willing,
 )
-from comitia.protocols.commit.transactions import ACCEPTOR, RESOURCE, Transactions
+from comitia.protocols.commit.seats import LEADER, RESOURCE
+from comitia.protocols.commit.transactions import Transactions
 
 IDS = (1, 2, 3)
 
@@ -41,6 +47,9 @@ class Voice(Out):
     def answer(self, request: Request, result: object) -> None:
         self.world.answer(self.id, request, result)
 
+    def refuse(self, request: Request, reason: str) -> None:
+        self.world.refusals.append(reason)
+
 
 class World:
     """Three processes and their owners; what happens next is drawn from a seed."""
@@ -51,6 +60,7 @@ class World:
         self.timers: dict[tuple[NodeId, str], None] = {}
         self.open: list[tuple[NodeId, Request]] = []
         self.outcomes: dict[int, object] = {}
+        self.refusals: list[str] = []
         self.ends: dict[tuple[NodeId, int], dict[NodeId, str]] = defaultdict(dict)
         self.refused: set[tuple[NodeId, int]] = set()
         self.asked: dict[tuple[NodeId, int], set[NodeId]] = defaultdict(set)
@@ -236,11 +246,29 @@ class ForgetsWhatItPrepared(Transactions):
 class NumbersAgain(Transactions):
     """The numbers of transactions are not on disk."""
 
-    stable = ("kept",)
+    stable = ("kept", "past")
+
+
+class ForgetsTooEarly(Transactions):
+    """A commit is forgotten when one manager knows it."""
+
+    def is_acknowledged(self, about: Transaction, by: frozenset[NodeId]) -> bool:
+        return True
+
+
+class PresumesTooMuch(Transactions):
+    """What was never heard of is taken for an abort."""
+
+    def on_inner(self, src: NodeId, message: Of, out: Out) -> None:
+        if isinstance(message.message, Inquire) and message.about.seat(LEADER) not in self.kept:
+            out.send(src, Of(message.about, Abort()))
+        super().on_inner(src, message, out)
 
 
 @pytest.mark.parametrize(
-    "mutant", [VotesWithoutAsking, ForgetsWhatItPrepared, NumbersAgain], ids=lambda m: m.__name__
+    "mutant",
+    [VotesWithoutAsking, ForgetsWhatItPrepared, NumbersAgain, ForgetsTooEarly, PresumesTooMuch],
+    ids=lambda m: m.__name__,
 )
 def test_a_mutant_is_killed(mutant: type[Transactions]) -> None:
     for seed in range(60):
@@ -252,52 +280,157 @@ def test_a_mutant_is_killed(mutant: type[Transactions]) -> None:
     pytest.fail(f"{mutant.__doc__} lives")
 
 
-def test_of_transactions_long_over_only_the_last_are_remembered(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(transactions, "KEEP", 5)
-    world = World(3)
+def settle(world: World, until: Callable[[], bool]) -> None:
+    """Everything happens in order, but for timers, until it has come to that."""
+    while not until():
+        if world.open:
+            id, request = world.open.pop(0)
+            world.ask(id, request)
+        else:
+            src, to, message = world.flying.pop(0)
+            if to not in world.down:
+                world.turn(to, lambda node, out, s=src, m=message: node.on_message(s, m, out))
+
+
+def quiet(world: World) -> Callable[[], bool]:
+    return lambda: not (world.flying or world.open)
+
+
+def transfer(world: World, token: int, at: NodeId, *managers: NodeId) -> None:
+    world.ask(at, Start(token, tuple((manager, b"part") for manager in managers)))
+
+
+def everything_forgotten(world: World) -> bool:
+    return not any(len(node.kept) for node in world.nodes.values())
+
+
+both = pytest.mark.parametrize("two_phase", [False, True], ids=["Paxos Commit", "two-phase commit"])
+
+
+@both
+def test_what_has_ended_everywhere_is_forgotten_everywhere(two_phase: bool) -> None:
+    world = World(3, two_phase=two_phase)
     for _ in range(30):
-        world.begin(1)
-        for _ in range(2_000):
+        world.begin(world.random.choice(IDS))
+        for _ in range(60):
             world.happen(faults=False)
-            if not (world.flying or world.open or world.unfinished()):
-                break
+    for _ in range(20_000):
+        if everything_forgotten(world):
+            break
+        world.happen(faults=False)
+    assert everything_forgotten(world)
     assert len(world.outcomes) == 30
-    assert all(len(node.kept) <= 3 * 7 for node in world.nodes.values())
+    assert set(world.outcomes.values()) == {COMMITTED, ABORTED}
+    assert not any(node.mine or node.acknowledged or node.parts for node in world.nodes.values())
+    assert not any(node.running for node in world.nodes.values())
 
 
-def test_who_comes_back_after_all_others_forgot_is_told_nothing_wrong(
+@both
+def test_who_was_away_for_any_number_of_transactions_is_told_of_its_commit(two_phase: bool) -> None:
+    world = World(1, two_phase=two_phase)
+    world.random.random = lambda: 0.5  # type: ignore[method-assign]  # everybody is willing
+    transfer(world, 1, 1, 1, 3)
+    settle(world, lambda: 3 in prepared(world) and any(src == 3 for src, _, _ in world.flying))
+    world.crash(3)  # it has voted, and hears of nothing any more
+    settle(world, quiet(world))
+    assert world.ends == {(1, 1): {1: "commit"}}
+    for token in range(2, 60):
+        transfer(world, token, 1, 1, 2)
+        settle(world, quiet(world))
+    tick(world)
+    assert {seat[1] for id in (1, 2) for seat in world.nodes[id].kept} == {1}
+    world.start(3)
+    for _ in range(2_000):
+        world.happen(faults=False)
+    assert world.ends[1, 1] == {1: "commit", 3: "commit"}
+    assert everything_forgotten(world)
+
+
+@both
+def test_who_has_not_heard_of_an_abort_long_forgotten_is_told_of_it(two_phase: bool) -> None:
+    world = World(1, two_phase=two_phase)
+    world.random.random = lambda: 0.5  # type: ignore[method-assign]  # everybody is willing
+    transfer(world, 1, 1, 1, 3)
+    settle(world, lambda: 3 in prepared(world))
+    world.flying = [each for each in world.flying if each[0] != 3]  # its vote is lost
+    world.crash(3)
+    while 1 not in world.outcomes:
+        settle(world, quiet(world))
+        for id, timer in [key for key in world.timers if key[1].endswith("patience")]:
+            del world.timers[id, timer]
+            world.turn(id, lambda node, out, timer=timer: node.on_timer(timer, out))
+    settle(world, quiet(world))
+    tick(world)
+    assert world.outcomes == {1: ABORTED}
+    assert not len(world.nodes[1].kept) and not len(world.nodes[2].kept)
+    world.start(3)
+    for _ in range(2_000):
+        world.happen(faults=False)
+    assert world.ends[1, 1] == {1: "abort", 3: "abort"}
+    assert everything_forgotten(world)
+
+
+def tick(world: World) -> None:
+    """Those that are up ask each other what is over."""
+    for id in [id for id in IDS if id not in world.down]:
+        world.timers.pop((id, "tidy"), None)
+        world.turn(id, lambda node, out: node.on_timer("tidy", out))
+    settle(world, quiet(world))
+
+
+def test_when_too_many_are_owed_their_end_no_more_are_begun_and_it_is_said_who_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transactions, "KEEP", 3)
+    monkeypatch.setattr(ending, "MOST_OPEN", 3)
     world = World(1)
     world.random.random = lambda: 0.5  # type: ignore[method-assign]  # everybody is willing
+    idle: list[tuple[NodeId, Request]] = []
 
-    def settle(until: Callable[[], bool]) -> None:
-        while not until():
-            if world.open:
-                id, request = world.open.pop(0)
-                world.ask(id, request)
-            else:
-                src, to, message = world.flying.pop(0)
-                if to not in world.down:
-                    world.turn(to, lambda node, out, s=src, m=message: node.on_message(s, m, out))
+    def lazily() -> bool:
+        """The owner at n2 never finishes with a commit."""
+        idle.extend(each for each in world.open if each[0] == 2 and isinstance(each[1], Finished))
+        world.open = [each for each in world.open if each not in idle]
+        return quiet(world)()
 
-    def is_quiet() -> bool:
-        return not (world.flying or world.open)
+    for token in range(1, 4):
+        transfer(world, token, 1, 1, 2)
+        settle(world, lazily)
+    assert set(world.outcomes.values()) == {COMMITTED}
+    tick(world)
+    transfer(world, 4, 1, 1, 3)
+    assert world.refusals == [
+        "3 transactions begun here are not over; the oldest, 1.1, waits for n2 to commit its part"
+    ]
+    transfer(world, 5, 3, 1, 3)  # others begin as they like
+    settle(world, quiet(world))
+    assert world.outcomes[5] == COMMITTED
+    world.open += idle[:1]
+    settle(world, quiet(world))
+    transfer(world, 6, 1, 1, 3)
+    settle(world, quiet(world))
+    assert world.outcomes[6] == COMMITTED
+    assert len(world.refusals) == 1
 
-    world.ask(1, Start(1, ((1, b"part"), (3, b"part"))))
-    settle(lambda: 3 in prepared(world) and (1, 1, ACCEPTOR) in world.nodes[3].kept)
-    world.crash(3)  # it has voted, is ready to lead, and hears of nothing any more
-    settle(is_quiet)
-    assert world.ends == {(1, 1): {1: "commit"}}
-    for token in range(2, 9):
-        world.ask(1, Start(token, ((1, b"part"), (2, b"part"))))
-        settle(is_quiet)
-    assert (1, 1, RESOURCE) not in world.nodes[1].kept
-    world.start(3)
-    for _ in range(500):
-        world.happen(faults=False)
-    assert world.ends[1, 1] == {1: "commit"}
-    assert prepared(world) == [3]
+
+def test_a_start_has_only_those_take_a_step_that_have_something_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(1)
+    world.random.random = lambda: 0.5  # type: ignore[method-assign]  # everybody is willing
+    for token in range(1, 6):
+        transfer(world, token, 1, 2, 3)
+        settle(world, quiet(world))
+    transfer(world, 6, 1, 2, 3)
+    settle(world, lambda: 2 in prepared(world))
+    stepped: list[tuple[int, str]] = []
+    step = Transactions.step
+
+    def noted(self: Transactions, about: Transaction, role: str, act: Any, out: Out) -> None:
+        stepped.append((about.number, role))
+        step(self, about, role, act, out)
+
+    world.crash(2)
+    monkeypatch.setattr(Transactions, "step", noted)
+    world.start(2)
+    assert len(world.nodes[2].kept) >= 3 * 5
+    assert stepped == [(6, RESOURCE)]

@@ -2,13 +2,15 @@
 
 Sources: Jim Gray, "Notes on Data Base Operating Systems", 1978 (two-phase commit); Dale Skeen,
 "Nonblocking Commit Protocols", 1981 (three-phase commit); Jim Gray and Leslie Lamport, "Consensus
-on Transaction Commit", 2006 (Paxos Commit).
+on Transaction Commit", 2006 (Paxos Commit); C. Mohan, Bruce Lindsay, Ron Obermarck, "Transaction
+Management in the R* Distributed Database Management System", 1986 (presumed abort).
 
 **Left out**  The election of a new coordinator of three-phase
 commit (its timeouts alone decide); Paxos Commit's optimisation of bundled messages.
 
 **Differs**  A prepared resource manager of two-phase commit inquires after the outcome again and
-again, which a manager that has restarted answers.
+again, which a manager that has restarted answers.  Presumed abort is that of `Transactions`: there
+the acknowledgements of commits are counted in memory, and asked for again after a restart.
 """
 
 from comitia.kernel import Codec, Node, NodeId, Protocol
@@ -63,7 +65,7 @@ PROTOCOL = Protocol(
 TRANSACTIONS = Protocol(
     name="transactions",
     source='Jim Gray and Leslie Lamport, "Consensus on Transaction Commit", 2006',
-    codec=Codec("transactions", 1, (messages.Of,)),
+    codec=Codec("transactions", 2, (messages.Of, messages.Over)),
     make=Transactions,
     promises=(),
     view=transactions_view,

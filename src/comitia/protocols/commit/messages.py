@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from comitia.kernel import Ballot, Message, NodeId, Record, Request
 
 WORKING, PREPARED, PRECOMMITTED, COMMITTED, ABORTED = (
@@ -91,9 +93,18 @@ class Transaction(Record, order=True):
     managers: tuple[NodeId, ...]
     acceptors: tuple[NodeId, ...] = ()
 
+    @property
+    def name(self) -> tuple[NodeId, int]:
+        """What tells it from all others."""
+        return self.coordinator, self.number
+
     def seat(self, role: str) -> tuple[NodeId, int, str]:
         """Return the place of `role` in this transaction."""
         return self.coordinator, self.number, role
+
+
+class Acknowledged(Message):
+    """To the coordinator: the owner of this part has committed it and will ask nothing more."""
 
 
 class Of(Message):
@@ -111,8 +122,37 @@ class Of(Message):
         | Phase1b
         | Phase2a
         | Phase2b
+        | Acknowledged
     )
     part: bytes = b""
+
+
+class Past(Record):
+    """Of the transactions of `coordinator` up to `upto` all are over but those in `open`.
+
+    Over means: aborted, or committed and acknowledged by every manager.  So a part that has not
+    heard of the end is aborted.
+    """
+
+    coordinator: NodeId
+    upto: int
+    open: tuple[int, ...]
+    """Ascending."""
+
+    def holds(self, number: int) -> bool:
+        """Is this transaction over?"""
+        place = bisect_left(self.open, number)
+        return number <= self.upto and self.open[place : place + 1] != (number,)
+
+    def is_later_than(self, other: Past) -> bool:
+        """Does this tell of more?  What is over stays so."""
+        return (self.upto, -len(self.open)) > (other.upto, -len(other.open))
+
+
+class Over(Message):
+    """This I know to be over; whoever knows more says so."""
+
+    past: Past
 
 
 class Start(Request):

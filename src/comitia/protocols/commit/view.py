@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from comitia.kernel import View
-from comitia.protocols.commit.transactions import RESOURCE, Transactions
+from comitia.protocols.commit.seats import RESOURCE
+from comitia.protocols.commit.transactions import Transactions
 from comitia.protocols.commit.two_phase import ResourceManager, TransactionManager
 
 
