@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from comitia.kernel.node import Node, NodeId, Slot
+from comitia.kernel.node import Micros, Node, NodeId, Slot
 from comitia.kernel.request import Request
 
 
@@ -29,6 +29,12 @@ class Promise:
 
     def on_step(self, node: Any, nodes: Mapping[NodeId, Any]) -> None:
         """`node` took a step; `nodes` are all that are up, `node` among them."""
+
+    def on_step_at(self, node: Any, nodes: Mapping[NodeId, Any], now: Micros) -> None:
+        """The same, for what is promised about time: `now` is what the node's own clock shows.
+
+        Asked after `on_step`, by worlds that have clocks; a model checker has none.
+        """
 
     def on_request(self, node: NodeId, request: Request) -> None:
         """`request` was handed to `node`."""

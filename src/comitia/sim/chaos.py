@@ -37,6 +37,9 @@ STRIKES = (
 DAMAGES = {"rot": rots, "misdirected": misdirects}
 """What may have become of a record when it is read back after a crash."""
 
+THE_END = "the faults are over"
+"""The note of the moment from which everything must recover."""
+
 RARER = {"blackout": 4, "membership": 2, "transfer": 2, "amnesia": 2, "upgrade": 4}
 """So many times rarer than the others."""
 
@@ -54,8 +57,8 @@ class Chaos:
         self.pairs: set[tuple[NodeId, NodeId]] = set()
         """The links that are cut."""
 
-        self.voters = list(range(1, simulation.plan.voters + 1))
-        """Who was last asked to be a voter: half of the changes are of one more or one less."""
+        self.eager = False
+        """An operator waits for the next leader."""
 
         self.rolling = rolling
         self.wires = dict.fromkeys(simulation.hosts, 0)
@@ -91,6 +94,8 @@ class Chaos:
     def again(self, name: str) -> None:
         """Let `name` strike after a while."""
         mean = self.plan.calm * self.sim.unit * RARER.get(name, 1)
+        if name == "membership" and self.dice.below(4):
+            mean = 100 * self.sim.unit  # changes come in bursts: one after the other, or refused
         self.sim.at(1 + self.dice.waiting(mean), CHAOS, None, name, None)
 
     def strike(self, name: str, target: Any) -> None:
@@ -104,6 +109,8 @@ class Chaos:
             self.sim.at(self.lasting(), CHAOS, None, "swing", target)
         elif self.sim.chaos_on and name == "roll":
             self.roll()
+        elif self.sim.chaos_on and name == "await":
+            self.do_await(target)
         elif self.sim.chaos_on:
             getattr(self, f"do_{name}")()
             self.again(name)
@@ -304,19 +311,13 @@ class Chaos:
         self.link()
 
     def do_membership(self) -> None:
+        """An operator changes the members: now, or as soon as the next leader is elected."""
         if leaders := self._leaders():
-            sim, ids = self.sim, list(self.sim.hosts)
             if self.dice.below(2):
-                voters = sorted({*self.voters} ^ {self.dice.choose(ids)}) or ids
-            else:
-                count = self.dice.between(min(2, self.plan.voters), len(ids))
-                voters = self.dice.some(ids, count)
-            self.voters = voters
-            rest = [id for id in ids if id not in voters]
-            learners = self.dice.some(rest, self.dice.between(0, len(rest)))
-            sim.tokens += 1
-            request = Reconfigure(sim.tokens, frozenset(voters), frozenset(learners))
-            sim.ask(self.dice.choose(leaders), request)
+                self.reconfigure(self.dice.choose(leaders))
+            elif not self.eager:
+                self.eager = True
+                self.do_await(max(self.sim.view(host.node).epoch for host in leaders))
         elif asked := [host for host in self.up() if not isinstance(host.node, Replica)]:
             # Nobody ever leads: any member may be asked, for one node more or one less.
             host = self.dice.choose(asked)
@@ -326,6 +327,30 @@ class Chaos:
                 self.sim.tokens += 1
                 target = frozenset(members) ^ {other}
                 self.sim.ask(host, Reconfigure(self.sim.tokens, target))
+
+    def do_await(self, epoch: int) -> None:
+        """Ask the first leader of a later epoch, at once; it may not know yet what is committed."""
+        later = [host for host in self._leaders() if self.sim.view(host.node).epoch > epoch]
+        if later:
+            self.eager = False
+            self.reconfigure(self.dice.choose(later))
+        else:
+            self.sim.at(5 * self.sim.unit, CHAOS, None, "await", epoch)
+
+    def reconfigure(self, leader: Host) -> None:
+        """Ask `leader` for one member more or less, half of the time, or for any others."""
+        sim, ids = self.sim, list(self.sim.hosts)
+        if self.dice.below(2):
+            # Than this leader knows of: an operator looks before.
+            known = sim.view(leader.node).voters
+            voters = sorted({*known} ^ {self.dice.choose(ids)}) or ids
+        else:
+            count = self.dice.between(min(2, self.plan.voters), len(ids))
+            voters = self.dice.some(ids, count)
+        rest = [id for id in ids if id not in voters]
+        learners = self.dice.some(rest, self.dice.between(0, len(rest)))
+        sim.tokens += 1
+        sim.ask(leader, Reconfigure(sim.tokens, frozenset(voters), frozenset(learners)))
 
     def do_transfer(self) -> None:
         if leaders := self._leaders():
@@ -339,7 +364,7 @@ class Chaos:
         """Mend everything that can be mended; return who must be served and agree."""
         sim = self.sim
         sim.chaos_on = False
-        sim.note("heal", 0, "the faults are over")
+        sim.note("heal", 0, THE_END)
         for id in self.outdated:
             self.install(sim.hosts[id])
         self.pairs = set()

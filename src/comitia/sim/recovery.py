@@ -37,11 +37,14 @@ Latest = Callable[[], View | None]
 """What the latest leader sees; None while nobody leads."""
 
 
-def recover(sim: Simulation, latest: Latest) -> None:
-    """End the chaos and see that the cluster recovers.  Raises Violation when it does not."""
+def recover(sim: Simulation, latest: Latest, bound: int = LIVENESS_BOUND) -> None:
+    """End the chaos and see that the cluster recovers, within `bound` times its patience.
+
+    Raises Violation when it does not.
+    """
     core, since = sim.chaos.heal(), sim.time
     steps = sim.steps
-    while sim.time - since <= LIVENESS_BOUND * 1000 * sim.unit:
+    while sim.time - since <= bound * 1000 * sim.unit:
         if sim.steps - steps > STEPS_BOUND:
             break  # busy, and getting nowhere
         sim.run(20)

@@ -36,6 +36,8 @@ class Replay(World):
         self.in_flight: dict[tuple[NodeId, NodeId], list[Any]] = defaultdict(list)
         self.arrived: dict[tuple[NodeId, NodeId], list[Any]] = defaultdict(list)
         self.input = Input("note", 0, ("note", ""), 0, 0)
+        self.shown: dict[NodeId, Micros] = {}
+        """How far the clock of each host was ahead of true time when something happened to it."""
         self.applied: list[Input] = []
         """The inputs that made sense, up to the violation if there is one."""
 
@@ -43,6 +45,7 @@ class Replay(World):
         """Let `tape` happen; return the first violation."""
         for self.input in tape:
             self.time = self.input.time
+            self.shown[self.input.host] = self.input.clock - self.time
             try:
                 sensible = self._apply(self.input)
             # As in `simulate`: whatever a node raises is a finding.

@@ -118,7 +118,7 @@ def build(
     rolling = {
         name: values for name, values in protocol.stress.items() if name not in protocol.alike
     }
-    return kind(seed, plan, make, promises, workload, laws, adversary, rolling)
+    return kind(seed, plan, make, promises, workload, protocol.view, laws, adversary, rolling)
 
 
 def _make(

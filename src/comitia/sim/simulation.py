@@ -9,11 +9,11 @@ After `steps` steps the chaos ends, everything heals, and the cluster must recov
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from comitia.kernel import NodeId, Promise, Propose, Request, Timer
+from comitia.kernel import NodeId, Promise, Propose, Request, Timer, View
 from comitia.sim.adversary import Adversary
 from comitia.sim.chaos import Chaos
 from comitia.sim.client import Client
@@ -38,15 +38,18 @@ class Simulation(World):
         make: Make,
         promises: Sequence[Promise],
         workload: Workload,
+        view: Callable[[Any], View],
         laws: bool = False,
         adversary: Adversary | None = None,
         rolling: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
-        """`rolling` are options, with their values, in which members may differ."""
+        """`view` is what an operator sees of a node; `rolling` are options, with their values, in
+        which members may differ.
+        """
         ids = range(1, plan.voters + plan.spares + 1)
         liars = adversary.liars if adversary else frozenset()
         super().__init__(ids, make, promises, workload, laws, liars)
-        self.adversary = adversary
+        self.adversary, self.view = adversary, view
         self.seed, self.plan = seed, plan
         self.heap: list[tuple[Any, ...]] = []
         self.number = self.events = 0
@@ -84,13 +87,16 @@ class Simulation(World):
         """Start the hosts and the clients."""
         for host in self.hosts.values():
             self.start(host)
-        self.unit = max(1, self.patience_ms or FALLBACK_PATIENCE_MS)  # a 1,000th, in microseconds
-        plan, unit = self.plan, self.unit
+        self.keep_pace(max(1, self.patience_ms or FALLBACK_PATIENCE_MS))
+        for client in self.clients:
+            self.at(self.client_dice.waiting(self.plan.think * self.unit), CLIENT, None, client, 0)
+        self.chaos.begin()
+
+    def keep_pace(self, unit: int) -> None:
+        """Times of the plan are parts of `unit`, in microseconds: of a 1,000th of the patience."""
+        plan, self.unit = self.plan, unit
         self.delay, self.delay_tail = plan.delay[0] * unit, plan.delay[1] * unit
         self.sync_least, self.sync_tail = plan.sync[0] * unit, plan.sync[1] * unit
-        for client in self.clients:
-            self.at(self.client_dice.waiting(plan.think * unit), CLIENT, None, client, 0)
-        self.chaos.begin()
 
     def run(self, steps: int) -> None:
         """Handle events until nodes have taken `steps` steps, or nothing (but noise) happens."""

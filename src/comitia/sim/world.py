@@ -205,7 +205,7 @@ class World:
         """Evaluate the promises and the law of values after a step."""
         if self.liars and host.id in self.liars:
             return
-        host.watched = self.watch.step(node, self.nodes, host.watched)
+        host.watched = self.watch.step(node, self.nodes, host.watched, host)
         if self.laws:
             if host.law is None:
                 host.law = ValuesLaw(node)

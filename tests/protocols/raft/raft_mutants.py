@@ -13,6 +13,7 @@ from comitia.kernel import (
     Compact,
     Log,
     Message,
+    Micros,
     NodeId,
     Out,
     Reconfigure,
@@ -421,7 +422,7 @@ class ServesReadsUnconfirmed(Mutant):
 
     SETTINGS: ClassVar[Settings] = STALE_LEADERS
 
-    def has_lease(self, out: Out) -> bool:
+    def has_lease(self, now: Micros) -> bool:
         return True
 
 
@@ -453,7 +454,7 @@ class CountsLeasesFromAnswers(Mutant):
 class LeasesWithoutEnd(Mutant):
     """Section 6.4.1: a lease ends; a paused leader must notice."""
 
-    def has_lease(self, out: Out) -> bool:
+    def has_lease(self, now: Micros) -> bool:
         return self.lease_from is not None
 
 

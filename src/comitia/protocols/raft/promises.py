@@ -15,11 +15,13 @@ from comitia.kernel import (
     Broken,
     DeliveriesAgree,
     Log,
+    Micros,
     Node,
     NodeId,
     Promise,
     ReadsAreCurrent,
 )
+from comitia.protocols.raft.configuration import Tally
 from comitia.protocols.raft.messages import Entry
 from comitia.protocols.raft.raft import Raft
 from comitia.protocols.raft.state import LEADER
@@ -112,7 +114,7 @@ class LogMatching(Promise):
 
 
 class Committed(Promise):
-    """Remembers the term of every committed entry; the base of two promises."""
+    """Remembers the term of every committed entry; the base of three promises."""
 
     def __init__(self) -> None:
         self.terms: Map[int, int] = Map()
@@ -216,6 +218,60 @@ class CommittedOnAMajority(Promise):
             raise Broken(f"n{node.id} commits {index} of term {term}, which no majority holds")
 
 
+class ElectableCompleteness(Committed):
+    """LeaderCompleteness, one election ahead: nobody who lacks a committed entry could be elected.
+
+    The servers that are up and would vote for one that lacks the entry, in a term above all, are no
+    quorum of its configuration.  In one configuration that is the argument of section 3.6.3.  Over
+    a change it is why majorities must overlap (section 4.1): a leader whose uncommitted change is
+    forgotten, or two that changed one member each, break it long before a vote shows it.
+    """
+
+    watch: ClassVar[tuple[str, ...]] = ("configuration", "commit_index")
+
+    def on_step(self, node: Raft, nodes: Nodes) -> None:
+        if node.commit_index > self.last:
+            self.learn(node)
+        used = node.configuration
+        if all(other.configuration is used for other in nodes.values()):
+            return  # what CommittedOnAMajority shows is enough
+        last, term = self.last, self.terms.get(self.last)
+        for other in nodes.values():
+            log = other.log
+            if term is None or log.first >= last or (log.last >= last and log[last].term == term):
+                continue
+            ahead = log[log.last].term, log.last
+            votes = {v.id for v in nodes.values() if (v.log[v.log.last].term, v.log.last) <= ahead}
+            if other.may_stand() and other.configuration.tally(votes, set()) is Tally.WON:
+                raise Broken(
+                    f"n{other.id} lacks the entry committed at {last} in term {term}, and "
+                    f"{sorted(votes)} could elect it by its configuration {other.configuration}"
+                )
+
+
+class LeaseExclusivity(Promise):
+    """While a leader may answer reads alone, nobody leads a later term (section 6.4.1).
+
+    Asked whenever a leader begins a round: under a lease it does so a few times.
+    """
+
+    watch: ClassVar[tuple[str, ...]] = ("role", "round")
+
+    def __init__(self) -> None:
+        self.latest, self.leader = 0, 0
+
+    def on_step_at(self, node: Raft, nodes: Nodes, now: Micros) -> None:
+        if node.role != LEADER:
+            return
+        if node.current_term > self.latest:
+            self.latest, self.leader = node.current_term, node.id
+        elif node.current_term < self.latest and node.has_lease(now):
+            raise Broken(
+                f"n{node.id} may answer reads alone in term {node.current_term}, "
+                f"but n{self.leader} leads term {self.latest}"
+            )
+
+
 class StateMachineSafety(DeliveriesAgree):
     """No two servers ever apply different values at one index; each applies all in order."""
 
@@ -254,6 +310,8 @@ PROMISES: tuple[Callable[[], Promise], ...] = (
     LeaderCompleteness,
     CommittedNeverLost,
     CommittedOnAMajority,
+    ElectableCompleteness,
+    LeaseExclusivity,
     StateMachineSafety,
     MonotoneTermsAndCommits,
     ReadsAreCurrent,

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from comitia.kernel import NodeId, Out, Read, fired, received
+from comitia.kernel import Micros, NodeId, Out, Read, fired, received
 from comitia.protocols.raft.messages import ReadIndex, ReadIndexResponse
 from comitia.protocols.raft.state import LEADER, Asked, Confirming, State
 
@@ -49,7 +49,7 @@ class Reads(State):
     def confirm(self, question: Read | Asked, out: Out) -> None:
         """Answer `question` at once under a lease, else when a quorum has answered a new round."""
         read_index = max(self.commit_index, self.term_start)
-        if self.has_lease(out):
+        if self.has_lease(out.now):
             self.serve(question, read_index, out)
         else:
             # A round that begins from now on confirms it: one for all questions of this turn
@@ -110,11 +110,12 @@ class Reads(State):
         if self.options.reads == "lease" and self.measured_round == 0:
             self.measured_round, self.measured_at = self.round, out.now
 
-    def has_lease(self, out: Out) -> bool:
+    def has_lease(self, now: Micros) -> bool:
+        """May this leader answer reads alone at `now`, on its own clock?"""
         if self.lease_from is None or self.lease_given_up:
             return False
         length_ms = self.options.election_timeout_ms - self.options.clock_drift_ms
-        return 0 <= out.now - self.lease_from < length_ms * 1000
+        return 0 <= now - self.lease_from < length_ms * 1000
 
     # The others.
 
