@@ -9,6 +9,7 @@ import pytest
 from comitia.protocols.raft import PROTOCOL, Raft
 from comitia.sim.mutants import Mutant, edited, kill, replaced
 from comitia.sim.run import Settings
+from pages.deaths import tell
 
 MUTANTS = [
     edited(
@@ -273,6 +274,8 @@ FOCUS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
-def test_a_broken_line_is_noticed(mutant: Mutant) -> None:
-    failure = kill(PROTOCOL, mutant, 4000, FOCUS.get(mutant.says, SWARM))
+def test_a_broken_line_is_noticed(mutant: Mutant, request: pytest.FixtureRequest) -> None:
+    settings = FOCUS.get(mutant.says, SWARM)
+    failure = kill(PROTOCOL, mutant, 4000, settings)
     print(f"{mutant}: {failure.promise}, after {failure.seed + 1} seeds")
+    tell("raft", MUTANTS, mutant, settings, failure, request)

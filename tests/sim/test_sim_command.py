@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from comitia.cli.sim import command
+from comitia.cli.sim import _option, command
 from comitia.history.trace import read_trace
 from comitia.protocols import raft
 from comitia.sim import campaign as campaigns
 from comitia.sim.campaign import Tally
-from comitia.sim.run import Failure, Outcome
+from comitia.sim.run import Failure, Outcome, Settings
 
 
 def outcome(seed: int, promise: str = "") -> Outcome:
@@ -75,3 +75,39 @@ def test_a_campaign_of_any_length_keeps_one_failure_of_each_promise() -> None:
         "Validity": 6,
     }
     assert tally.broken == {"Agreement": 4, "Validity": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["raft", "--set", "nonsense=1"], "Unexpected keyword argument 'nonsense'"),
+        (["raft", "--set", "heartbeat_ms=900"], "a heartbeat must come more often"),
+        (["raft", "--set", "heartbeat_ms"], "write NAME=VALUE"),
+        (["raft", "--faults", "all,-tornado"], "no fault 'tornado'"),
+        (["two_generals"], "two generals and a messenger are needed"),
+        (["commit"], "`comitia check commit` explores it"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_run(arguments: list[str], said: str) -> None:
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "seeds" not in result.output
+
+
+def test_the_trace_of_a_seed_goes_to_a_file_or_into_a_folder(tmp_path: Path) -> None:
+    arguments = ["raft", "--seed", "3", "--steps", "20", "--trace"]
+    for where, path in ((tmp_path / "a" / "b", "a/b"), (tmp_path, "raft-3.jsonl")):
+        result = CliRunner().invoke(command, [*arguments, str(where)])
+        assert result.exit_code == 0, result.output
+        assert read_trace((tmp_path / path).read_bytes().splitlines())[0].seed == 3
+    result = CliRunner().invoke(command, [*arguments, str(tmp_path / "a" / "b" / "c")])
+    assert result.exit_code == 1
+    assert "the trace cannot be written" in result.output
+
+
+def test_the_line_that_replays_says_options_as_they_are_read_again() -> None:
+    settings = Settings(options={"pre_vote": False, "heartbeat_ms": 70, "reads": "index"})
+    words = settings.command("raft", "--seed 1").split()
+    said = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+    assert dict(map(_option, said)) == settings.options

@@ -148,6 +148,31 @@ def test_who_cannot_go_on_without_one_member_fails_liveness_with_fewer_faults() 
     assert "minority" in told.settings.faults
     assert "loss" not in told.settings.faults, "that was not to blame"
     assert "n1 is dead" in told.failure.text
+    assert told.settings.clients == 1 and told.settings.nodes is not None
+    assert told.steps == 0, "that n1 never comes back is enough"
+    assert told.events[-1].kind == "violation"
+
+
+def test_what_keeps_a_cluster_from_recovering_is_shrunk_to_its_cause() -> None:
+    class DeafAfterARestart(Durable):  # type: ignore[misc]
+        deaf = False
+
+        def on_start(self, out: Any) -> None:
+            super().on_start(out)
+            self.deaf = self.id == self.leader and len(self.log) > 0
+
+        def on_message(self, src: int, message: Any, out: Any) -> None:
+            if not self.deaf:
+                super().on_message(src, message, out)
+
+    stuck = replace(DURABLE, make=DeafAfterARestart)
+    settings = Settings(faults=("loss", "delay", "crash", "sync", "pause"))
+    failure = next(f for seed in range(50) if (f := simulate(stuck, seed, settings).failure))
+    assert failure.promise == "Liveness"
+    told = story(stuck, failure, settings)
+    assert told.steps <= 5, str(told)
+    assert "crash" in [event.kind for event in told.events[: told.healed]]
+    assert "then everything heals" in str(told)
 
 
 def test_promises_are_asked_of_honest_nodes_only() -> None:

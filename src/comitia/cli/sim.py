@@ -34,8 +34,8 @@ def _option(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator:
         raise click.UsageError(f"--set {text}: write NAME=VALUE")
-    if value in ("true", "false"):
-        return name, value == "true"
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
     return name, int(value) if value.lstrip("-").isdigit() else value
 
 
@@ -79,7 +79,7 @@ def command(
     from comitia.sim.faults import parse_faults
     from comitia.sim.run import DEFAULT_STEPS, Settings
 
-    protocol_named(protocol)
+    found = protocol_named(protocol)
     try:
         chosen = parse_faults(faults)
     except ValueError as error:
@@ -91,12 +91,29 @@ def command(
         steps=steps or DEFAULT_STEPS,
         options=dict(map(_option, options)),
     )
+    _check(found, settings)
     if seed is not None:
         first, seeds, jobs = seed, 1, 1
     span = range(first, first + seeds)
     tally, interrupted = _run(protocol, settings, span, jobs or os.cpu_count() or 1)
-    _tell(protocol_named(protocol), settings, tally, seed, trace, form)
+    _tell(found, settings, tally, seed, trace, form)
     sys.exit(1 if tally.failed else INTERRUPTED if interrupted else 0)
+
+
+def _check(protocol: Protocol, settings: Settings) -> None:
+    """Raise UsageError when nodes cannot be made so, or nobody could ask them for anything."""
+    from comitia.kernel import Replica
+
+    voters = tuple(range(1, (settings.nodes or 3) + 1))
+    try:
+        node = protocol.make(1, voters, **settings.options)
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(f"no node of {protocol.name} can be made so: {error}") from error
+    if protocol.ask is None and not isinstance(node, Replica):
+        raise click.UsageError(
+            f"{protocol.name} serves no clients, who are what a simulation is about; "
+            f"`comitia check {protocol.name}` explores it"
+        )
 
 
 def _run(name: str, settings: Settings, span: range, jobs: int) -> tuple[Tally, bool]:
@@ -152,25 +169,29 @@ def _tell(
         failure = told.failure
         click.echo(f"\n{told}")
         name = f"{protocol.name}-{failure.seed}.{SUFFIXES[form]}"
-        if trace is None:
-            path = Path(tempfile.gettempdir()) / "comitia-traces" / name
-        else:
-            path = trace if seed is not None else trace / name
-        _write(path, form, told.header, told.events)
+        folder = Path(tempfile.gettempdir()) / "comitia-traces" if trace is None else trace
+        is_file = trace is not None and seed is not None and not trace.is_dir()
+        _write(folder if is_file else folder / name, form, told.header, told.events)
     if not tally.failed and seed is not None and trace is not None:
-        _write(trace, form, *record(protocol, seed, settings))
+        name = f"{protocol.name}-{seed}.{SUFFIXES[form]}"
+        path = trace / name if trace.is_dir() else trace
+        _write(path, form, *record(protocol, seed, settings))
 
 
 def _write(path: Path, form: str, header: Header, events: list[TraceEvent]) -> None:
     from comitia.history.trace import write_trace
     from comitia.history.trace_pictures import to_mermaid, to_shiviz
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     if form == "jsonl":
-        path.write_bytes(b"".join(write_trace(header, events)))
+        data = b"".join(write_trace(header, events))
     else:
         lines = to_shiviz(events) if form == "shiviz" else to_mermaid(header, events)
-        path.write_text("\n".join(lines) + "\n")
+        data = ("\n".join(lines) + "\n").encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise click.ClickException(f"the trace cannot be written: {error}") from error
     click.echo(f"trace:   {path}")
 
 

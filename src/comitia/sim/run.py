@@ -58,7 +58,8 @@ class Settings:
             words.append(f"--clients {self.clients}")
         if self.steps != DEFAULT_STEPS:
             words.append(f"--steps {self.steps}")
-        words += [f"--set {name}={value}" for name, value in sorted(self.options.items())]
+        for name, value in sorted(self.options.items()):
+            words.append(f"--set {name}={str(value).lower() if isinstance(value, bool) else value}")
         return " ".join(words)
 
 

@@ -22,9 +22,14 @@ from comitia.sim.world import World
 TAIL = 25
 """So many steps of a story are shown, when shrinking did not get below."""
 
-AFTERMATHS = ((20, 3_000), (LIVENESS_BOUND, 300))
+AFTERMATHS = tuple(
+    (bound, attempts, luck)
+    for bound, attempts in ((20, 3_000), (LIVENESS_BOUND, 300))
+    for luck in range(4)
+)
 """Bounds of recovery with which a story is looked for, and how often: most clusters that would not
-recover within the whole bound do not within a tenth of it, which is ten times faster to see."""
+recover within the whole bound do not within a tenth of it, which is ten times faster to see.
+"""
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,8 @@ class Story:
     """What is left on the tape, but for the first starts: that a cluster runs is given."""
     header: Header
     events: list[TraceEvent]
-    healed: bool = False
-    """After these steps everything healed, and the cluster did not recover."""
+    healed: int | None = None
+    """From this event on everything was healed, and yet the cluster did not recover."""
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -49,17 +54,20 @@ class Story:
         failure = self.failure
         yield f"{failure.promise} is broken by seed {failure.seed}, after {failure.step} steps"
         given = [event for event in self.events if event.kind == "start" and not event.text]
-        told = [line for event in self.events if event not in given and (line := _line(event))]
-        if self.healed:
-            yield f"shrunk to {self.steps} steps, after which everything heals:"
-        elif self.header.promise not in WHOLE_RUNS:
+        if self.healed is not None or self.header.promise not in WHOLE_RUNS:
             yield f"shrunk to {self.steps} steps:"
         yield f"  started: {' '.join(sorted(f'n{event.node}' for event in given))}"
+        told = list(_told(self.events[: self.healed]))
         hidden = max(0, len(told) - TAIL) if self.steps > TAIL else 0
         if hidden:
             yield f"  ... {hidden} earlier steps are in the trace"
         yield from told[hidden:]
-        if self.header.promise in WHOLE_RUNS and not self.healed:
+        if self.healed is not None:
+            after = list(_told(self.events[self.healed : -1]))
+            yield "  then everything heals, and the cluster should recover:"
+            yield from after[: max(0, TAIL - len(told))]
+            yield f"  ... {len(after)} steps from there are in the trace"
+        if self.header.promise in WHOLE_RUNS:
             yield f"  {failure.text}"
         yield f"replay:  {self.header.replay}"
 
@@ -71,22 +79,22 @@ def story(protocol: Protocol, failure: Failure, settings: Settings, elsewhere: i
     breaks the same promise, again and again: most mistakes show themselves in few steps as well.
     """
     told = _story(protocol, failure, settings)
+    seeds = iter(range(failure.seed + 1, failure.seed + 1 + elsewhere))
     while told.steps > TAIL and told.failure.promise not in WHOLE_RUNS:
-        found = _shorter(protocol, told.failure, settings, elsewhere)
+        found = _shorter(protocol, told.failure, settings, seeds)
         if found is None:
             break
         again = _story(protocol, *found)
-        if again.steps >= told.steps:
-            break
-        told = again
+        if again.steps < told.steps:
+            told = again
     return told
 
 
 def _shorter(
-    protocol: Protocol, failure: Failure, settings: Settings, elsewhere: int
+    protocol: Protocol, failure: Failure, settings: Settings, seeds: Iterator[int]
 ) -> tuple[Failure, Settings] | None:
     fewer = replace(settings, steps=max(1, failure.step // 2))
-    for seed in range(failure.seed + 1, failure.seed + 1 + elsewhere):
+    for seed in seeds:
         found = simulate(protocol, seed, replace(fewer, liveness=False)).failure
         if found is not None and found.promise == failure.promise:
             return found, fewer
@@ -101,17 +109,19 @@ def _story(protocol: Protocol, failure: Failure, settings: Settings) -> Story:
     assert isinstance(recording, Recording)
     found = conduct(protocol, recording, settings)
     assert found is not None and found.promise == failure.promise, "the same seed, the same run"
-    tape, healed = recording.tape, False
+    tape, after = recording.tape, list[Input]()
     if whole:
-        tape, text = _unrecovered(protocol, recording, failure)
-        failure, healed = replace(failure, text=text), tape is not recording.tape
+        tape, after, text = _unrecovered(protocol, recording, failure)
+        failure = replace(failure, text=text)
     else:
         tape = Shrinker(partial(_replay, recording, Replay), failure.promise).shrink(tape)
     telling: Telling = _replay(recording, partial(Telling, view=protocol.view))
     violation = telling.play(tape)
+    healed = len(telling.events) if after else None
     if violation is not None:
         failure = replace(failure, text=violation.text)
-    elif healed:
+    elif after:
+        telling.play(after)
         telling.tell("violation", text=f"{failure.promise}: {failure.text}")
     steps = sum(not is_given(input, index, tape) for index, input in enumerate(tape))
     header = _header(protocol, failure, settings, telling)
@@ -120,23 +130,23 @@ def _story(protocol: Protocol, failure: Failure, settings: Settings) -> Story:
 
 def _unrecovered(
     protocol: Protocol, recording: Recording, failure: Failure
-) -> tuple[list[Input], str]:
+) -> tuple[list[Input], list[Input], str]:
     """Return the shortest tape found after which, everything healed, the cluster does not recover,
-    and what is wrong then; the whole tape where healing is no part of the reason.
+    with what happens then and what is wrong; the whole tape where no healed cluster shows it.
     """
-    tape, text = recording.tape, failure.text
+    tape, promise = recording.tape, failure.promise
     (end,) = (index for index, input in enumerate(tape) if input.arguments == ("heal", THE_END))
     latest = partial(partial, latest_leader, protocol)
-    for bound, attempts in AFTERMATHS:
-        fresh = partial(Aftermath, recording, latest, bound)
-        shrinker = Shrinker(fresh, failure.promise, attempts)
+    for bound, attempts, luck in AFTERMATHS:
+        shrinker = Shrinker(partial(Aftermath, recording, latest, bound, luck), promise, attempts)
         if shrinker.fails(tape[:end]) is None:
             continue
         shorter = shrinker.shrink(tape[:end])
-        violation = Aftermath(recording, latest, LIVENESS_BOUND).play(shorter)
-        if violation is not None and violation.promise == failure.promise:
-            return shorter, violation.text
-    return tape, text
+        whole = Aftermath(recording, latest, LIVENESS_BOUND, luck)
+        violation = whole.play(shorter)
+        if violation is not None and violation.promise == promise:
+            return shorter, whole.sim.tape, violation.text
+    return tape, [], failure.text
 
 
 def record(protocol: Protocol, seed: int, settings: Settings) -> tuple[Header, list[TraceEvent]]:
@@ -204,6 +214,13 @@ def _header(protocol: Protocol, failure: Failure, settings: Settings, world: Rep
 
 HIDDEN = frozenset({"send", "sync", "note", "heal", "partition"})
 """Events that a short story leaves out: a send shows where it arrives."""
+
+
+def _told(events: list[TraceEvent]) -> Iterator[str]:
+    """What a person is told of `events`: first starts are given."""
+    for event in events:
+        if (event.kind != "start" or event.text) and (line := _line(event)):
+            yield line
 
 
 def _line(event: TraceEvent) -> str:

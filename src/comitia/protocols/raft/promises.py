@@ -222,9 +222,9 @@ class ElectableCompleteness(Committed):
     """LeaderCompleteness, one election ahead: nobody who lacks a committed entry could be elected.
 
     The servers that are up and would vote for one that lacks the entry, in a term above all, are no
-    quorum of its configuration.  In one configuration that is the argument of section 3.6.3.  Over
-    a change it is why majorities must overlap (section 4.1): a leader whose uncommitted change is
-    forgotten, or two that changed one member each, break it long before a vote shows it.
+    quorum of its configuration.  Asked while configurations differ: it is why majorities must
+    overlap over a change (section 4.1), and two leaders that changed one member each break it long
+    before a vote shows it.
     """
 
     watch: ClassVar[tuple[str, ...]] = ("configuration", "commit_index")
@@ -233,8 +233,10 @@ class ElectableCompleteness(Committed):
         if node.commit_index > self.last:
             self.learn(node)
         used = node.configuration
-        if all(other.configuration is used for other in nodes.values()):
-            return  # what CommittedOnAMajority shows is enough
+        if all(
+            other.configuration is used or other.configuration == used for other in nodes.values()
+        ):
+            return
         last, term = self.last, self.terms.get(self.last)
         for other in nodes.values():
             log = other.log
