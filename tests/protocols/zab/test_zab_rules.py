@@ -108,6 +108,25 @@ def test_a_follower_whose_leader_looks_again_looks_too() -> None:
     assert world.nodes[1].role == "looking"
 
 
+def test_two_that_follow_each_other_do_not_keep_who_asks_busy() -> None:
+    world = World()
+    for id, leader in ((2, 3), (3, 2)):
+        node = world.nodes[id]
+        vote = Vote(0, 0, True, leader)
+        world.deliver((leader, id, Notification(1, vote, "leading")))
+        assert node.leader_id == leader
+    world.flying = []
+    asking = world.nodes[1]
+    for id, leader in ((2, 3), (3, 2)):
+        world.deliver((id, 1, Notification(1, Vote(0, 0, True, leader), "following")))
+    for _ in range(10):
+        for flying in [f for f in world.flying if isinstance(f[2], Notification)]:
+            world.flying.remove(flying)
+            world.deliver(flying)
+    assert asking.role == "looking"
+    assert not [f for f in world.flying if isinstance(f[2], Notification)]
+
+
 def test_a_leader_that_a_quorum_does_not_answer_gives_up() -> None:
     world = led()
     world.isolate(3)

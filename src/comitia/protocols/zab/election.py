@@ -44,7 +44,7 @@ class Election(State):
         self.leave_phase("no leader is known", out)
         self.role = LOOKING
         self.round += 1
-        self.received = Map()
+        self.received, self.referred = Map(), frozenset()
         self.vote = self.own_vote()
         if self.may_lead():
             self.tell_vote(out)
@@ -52,6 +52,7 @@ class Election(State):
     def tell_vote(self, out: Out) -> None:
         """Tell everybody, now and again: somebody may not have been looking, or listening."""
         self.received = self.received.set(self.id, self.vote)
+        self.referred = frozenset()
         # The candidate may be no voter as far as this server knows, and need this vote even so.
         to = sorted({*self.others(), self.vote.leader} - {self.id})
         out.broadcast(to, self.notification())
@@ -96,12 +97,18 @@ class Election(State):
             self.on_vote(src, message, out)
 
     def on_follower(self, src: NodeId, message: Notification, out: Out) -> None:
-        """`src` follows somebody already: ask there; or it has decided for this very server."""
+        """`src` follows somebody already: ask there; or it has decided for this very server.
+
+        Two that by mistake follow each other would each send the question on to the other for
+        ever: nobody is asked twice before all are told the vote again.
+        """
         leader = message.vote.leader
         if self.role != LOOKING:
             return
         if leader != self.id:
-            out.send(leader, self.notification())
+            if leader not in self.referred:
+                self.referred |= {leader}
+                out.send(leader, self.notification())
         elif self.vote.leader == self.id and self.may_lead() and message.round == self.round:
             self.received = self.received.set(src, self.vote)
             self.count_votes(out)

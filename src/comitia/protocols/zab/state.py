@@ -113,6 +113,8 @@ class State(Replica):
         self.round = 0
         self.vote = Vote(0, 0, True, id)
         self.received: Map[NodeId, Vote] = Map()
+        self.referred: frozenset[NodeId] = frozenset()
+        """Whom followers named as their leader, and who was asked since all were told the vote."""
 
         # Leaders: everything below is void in any other role.
         self.cepochs: Map[NodeId, int] = Map()
