@@ -83,3 +83,32 @@ def test_a_position_outside_is_an_index_error_never_another_item(items: list[int
         assert at >= 3
     except IndexError:
         assert not log.first <= at <= log.last
+
+
+SIZES = st.lists(st.integers(0, 5), min_size=1, max_size=6)
+
+
+@given(SIZES, st.integers(0, 12), st.data())
+def test_a_message_takes_what_fits_and_never_nothing(
+    sizes: list[int], limit: int, data: st.DataObject
+) -> None:
+    log = Log(sizes, first=3)
+    first = data.draw(st.integers(log.first, log.last))
+    last, size = log.fitting(first, lambda item: item, limit)
+    assert size == sum(log.slice(first, last))
+    assert last == first or size <= limit
+    assert last == log.last or size + log[last + 1] > limit
+
+
+@given(SIZES, st.integers(0, 12), st.integers(0, 7), st.data())
+def test_what_is_kept_behind_a_snapshot_has_a_number_and_a_size(
+    sizes: list[int], limit: int, most: int, data: st.DataObject
+) -> None:
+    log = Log(sizes, first=3)
+    last = data.draw(st.integers(log.first - 1, log.last))
+    first = log.trailing(last, most, lambda item: item, limit)
+    kept = log.slice(first, last)
+    assert len(kept) <= most
+    assert sum(kept) <= limit
+    may_grow = first > log.first and len(kept) < most
+    assert not may_grow or sum(kept) + log[first - 1] > limit

@@ -8,12 +8,20 @@ from comitia.kernel.model import Fate, Model, Network, Symmetry
 from comitia.kernel.node import Micros, Node, NodeId, Out, Slot, Timer
 from comitia.kernel.promise import Broken, Promise
 from comitia.kernel.protocol import Protocol
-from comitia.kernel.replica import DeliveriesAgree, ReadsAreCurrent, Replica, fired, received
+from comitia.kernel.replica import (
+    MAX_READS,
+    DeliveriesAgree,
+    ReadsAreCurrent,
+    Replica,
+    fired,
+    received,
+)
 from comitia.kernel.request import Compact, Propose, Read, Reconfigure, Request, Transfer
 from comitia.kernel.table import Table
 from comitia.kernel.view import View
 
 __all__ = [
+    "MAX_READS",
     "ZERO",
     "Ballot",
     "Broken",

@@ -7,7 +7,7 @@ version looks past its own end; any other version copies first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -57,6 +57,32 @@ class Log(Generic[T]):
         """Return the items at positions `low` to `high`, both included."""
         assert self.first <= low and high <= self.last, (self.first, low, high, self.last)
         return tuple(self._backing[low - self._offset : high + 1 - self._offset])
+
+    def fitting(self, first: int, size: Callable[[T], int], limit: int) -> tuple[int, int]:
+        """Return the last of the items from `first` on that fit into `limit`, and their size.
+
+        At least the item at `first`, which is in the log, however large it is.
+        """
+        last, total = first, size(self[first])
+        while last < self.last:
+            more = size(self._backing[last + 1 - self._offset])
+            if total + more > limit:
+                break
+            last, total = last + 1, total + more
+        return last, total
+
+    def trailing(self, last: int, most: int, size: Callable[[T], int], limit: int) -> int:
+        """Return where the items begin that may be kept up to `last`: at most `most` of them, which
+        fit into `limit`; `last + 1` when there are none.
+        """
+        first, total = last + 1, 0
+        lowest = max(self.first, first - most)
+        while first > lowest:
+            total += size(self._backing[first - 1 - self._offset])
+            if total > limit:
+                break
+            first -= 1
+        return first
 
     def shared_until(self, other: Log[T]) -> int:
         """Return the last position up to which both hold the same items, or `first - 1` of the

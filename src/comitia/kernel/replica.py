@@ -17,7 +17,7 @@ handles:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 from immutables import Map
 
@@ -25,6 +25,9 @@ from comitia.kernel.message import Message
 from comitia.kernel.node import Node, NodeId, Out, Slot, Timer
 from comitia.kernel.promise import Broken, Promise
 from comitia.kernel.request import Compact, Propose, Read, Reconfigure, Request, Transfer
+
+MAX_READS: Final = 1024
+"""Reads that wait on one member; a host asks once for all clients of a turn."""
 
 N = TypeVar("N")
 M = TypeVar("M", bound=Message)
@@ -73,6 +76,13 @@ class Replica(Node):
                     raise TypeError(f"both {handlers[handled]} and {name} handle {handled}")
         cls.handlers = handlers
 
+    def __init__(self, id: NodeId) -> None:
+        super().__init__(id)
+        self.questions: tuple[tuple[int, Read], ...] = ()
+        """Reads that this member is to ask the leader about, each with its number, ascending."""
+        self.sequence = 0
+        """The last of these numbers.  One question stands for all reads before it."""
+
     def on_message(self, src: NodeId, message: Message, out: Out) -> None:
         getattr(self, self.handlers[type(message)])(src, message, out)
 
@@ -93,6 +103,30 @@ class Replica(Node):
                 self.on_transfer(request, out)
             case _:
                 super().on_request(request, out)
+
+    # Reads that wait for a leader's answer.
+
+    def put_question(self, request: Read) -> None:
+        """`request` is to be asked of the leader."""
+        self.sequence += 1
+        self.questions = (*self.questions, (self.sequence, request))
+
+    def take_questions(self, until: int | None = None) -> tuple[Read, ...]:
+        """Return the reads up to number `until`, or all; they do not wait any more."""
+        taken = tuple(read for number, read in self.questions if until is None or number <= until)
+        self.questions = self.questions[len(taken) :]
+        return taken
+
+    def answer_questions(self, until: int, slot: Slot, out: Out) -> None:
+        """What the leader says to question `until` holds for all before: it led later than they
+        were asked.
+        """
+        for read in self.take_questions(until):
+            out.answer(read, slot)
+
+    def refuse_questions(self, reason: str, out: Out) -> None:
+        for read in self.take_questions():
+            out.refuse(read, reason)
 
     # What every log serves: `comitia.kernel.request` says what each means.
 

@@ -549,7 +549,7 @@ def test_questions_and_rounds_do_not_call_for_each_other() -> None:
 
 
 def test_no_more_than_so_many_reads_wait_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "MAX_WAITING", 3)
+    monkeypatch.setattr(reads, "MAX_READS", 3)
     world = VR(reads="index")
     world.isolate(2)
     for token in range(1, 6):

@@ -52,6 +52,12 @@ class PValue(Record):
     command: Command
 
 
+def size_of(pvalue: PValue | None) -> int:
+    """Return what `pvalue`, of a slot that was performed, weighs, in bytes."""
+    assert pvalue is not None, "what was performed is held until it is collected"
+    return len(pvalue.command.value)
+
+
 class Snapshot(Record):
     """What stands for every command up to `slot`; the machine's state itself is the host's."""
 

@@ -13,12 +13,9 @@ question.  Before that it serves no read.
 
 from __future__ import annotations
 
-from comitia.kernel import Micros, NodeId, Out, Read, Record, fired, received
+from comitia.kernel import MAX_READS, Micros, NodeId, Out, Read, Record, fired, received
 from comitia.protocols.multipaxos.commander import Leader
 from comitia.protocols.multipaxos.messages import Configuration, ReadReply, ReadRequest
-
-MAX_READS = 1024
-"""Reads that wait on one member; a host asks once for all clients of a turn."""
 
 
 class Confirming(Record):
@@ -40,8 +37,7 @@ class Reads(Leader):
         self.lease_from: Micros | None = None
         self.lease_given_up = False
         self.confirming: tuple[Confirming, ...] = ()
-        self.asked: tuple[tuple[int, Read], ...] = ()  # of the leader, by this member
-        self.sequence = self.sequence_sent = 0
+        self.sequence_sent = 0
         self.asked_of: NodeId | None = None
 
     # The leader.
@@ -134,18 +130,17 @@ class Reads(Leader):
     # Everybody.
 
     def on_read(self, request: Read, out: Out) -> None:
-        if len(self.asked) + len(self.confirming) >= MAX_READS:
+        if len(self.questions) + len(self.confirming) >= MAX_READS:
             out.refuse(request, "too many reads are waiting")
         elif self.active:
             self.confirm(self.id, request, out)
         else:
-            self.sequence += 1
-            self.asked += ((self.sequence, request),)
+            self.put_question(request)
 
     def ask_leader(self, out: Out) -> None:
         """The end of another member's turn: one question for all its reads, of whoever leads."""
         leader = self.leader
-        if leader is None or not self.asked:
+        if leader is None or not self.questions:
             return
         if self.sequence > self.sequence_sent or leader != self.asked_of:
             self.sequence_sent, self.asked_of = self.sequence, leader
@@ -159,16 +154,11 @@ class Reads(Leader):
 
     def adopted(self, out: Out) -> None:
         super().adopted(out)
-        waiting, self.asked = self.asked, ()
-        for _, request in waiting:
+        for request in self.take_questions():
             self.confirm(self.id, request, out)
 
     @received(ReadReply)
     def on_read_reply(self, src: NodeId, message: ReadReply, out: Out) -> None:
         if message.lifetime != self.lifetime:
             return  # asked by the process that ran here before
-        waiting = self.asked
-        self.asked = tuple(each for each in waiting if each[0] > message.sequence)
-        for sequence, request in waiting:
-            if sequence <= message.sequence:
-                out.answer(request, message.slot)
+        self.answer_questions(message.sequence, message.slot, out)

@@ -23,6 +23,7 @@ from comitia.protocols.multipaxos.messages import (
     InstallSnapshot,
     PValue,
     Snapshot,
+    size_of,
 )
 
 
@@ -98,15 +99,9 @@ class Learner(Acceptor):
         if first < self.accepted.first:
             out.send_snapshot(src, InstallSnapshot(self.snapshot))
         elif first < self.slot_out:
-            pvalues: tuple[PValue, ...] = ()
-            size = 0
-            for pvalue in self.accepted.slice(first, self.performed):
-                assert pvalue is not None, "what was performed is held until it is collected"
-                size += len(pvalue.command.value)
-                if pvalues and size > self.options.max_message_bytes:
-                    break
-                pvalues += (pvalue,)
-            out.send(src, Decisions(pvalues, self.performed))
+            log = self.accepted.cut_after(self.performed)
+            last, _ = log.fitting(first, size_of, self.options.max_message_bytes)
+            out.send(src, Decisions(tuple(filter(None, log.slice(first, last))), self.performed))
 
     @received(Decisions)
     def on_decisions(self, src: NodeId, message: Decisions, out: Out) -> None:
@@ -196,14 +191,7 @@ class Learner(Acceptor):
         """Forget what the snapshot and a majority have, but for what laggards may soon need."""
         options, log = self.options, self.accepted
         end = min(self.snapshot.slot, self.collectable)
-        first, size = end + 1, 0
-        while first > log.first and end + 1 - first < options.trailing_slots:
-            pvalue = log[first - 1]
-            assert pvalue is not None, "what was performed is held until it is collected"
-            size += len(pvalue.command.value)
-            if size > options.trailing_bytes:
-                break
-            first -= 1
+        first = log.trailing(end, options.trailing_slots, size_of, options.trailing_bytes)
         if first > log.first:
             self.accepted = log.cut_before(first)
 

@@ -8,6 +8,7 @@ from comitia.protocols.raft.messages import (
     Entry,
     InstallSnapshot,
     Snapshot,
+    size_of,
 )
 from comitia.protocols.raft.progress import SNAPSHOT, Progress
 from comitia.protocols.raft.state import FOLLOWER, LEADER, State
@@ -28,14 +29,9 @@ class Compaction(State):
 
     def first_to_keep(self, slot: int) -> int:
         """Keep some entries behind the snapshot: entries are cheaper to send than a snapshot."""
-        log, options = self.log, self.options
-        first = slot
-        lowest = max(log.first, slot - options.trailing_entries)
-        size = len(log[slot].value)
-        while first > lowest and size <= options.trailing_bytes:
-            first -= 1
-            size += len(log[first].value)
-        return first
+        options = self.options
+        kept = self.log.trailing(slot, options.trailing_entries, size_of, options.trailing_bytes)
+        return max(self.log.first, kept - 1)  # the one before is there for its term
 
     def send_snapshot(self, peer: NodeId, progress: Progress, out: Out) -> None:
         """Section 5: bring a follower that is too far behind up to the snapshot.

@@ -74,7 +74,7 @@ class Election(State):
         assert self.role != LEADER
         self.leader_heard = False
         self.leader_id = None
-        self.drop_asked("no leader answers", out)
+        self.refuse_questions("no leader answers", out)
         if not self.may_stand():
             self.restart_election_timer(out)  # learners and removed servers only wait
         elif self.options.pre_vote:

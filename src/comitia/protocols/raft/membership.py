@@ -12,6 +12,7 @@ from comitia.protocols.raft.configuration import Configuration
 from comitia.protocols.raft.messages import Entry, TimeoutNow
 from comitia.protocols.raft.progress import Progress
 from comitia.protocols.raft.state import LEADER, State
+from comitia.quorums.changes import Changes, changes_in, configuration_at, may_be_needed
 
 
 class Membership(State):
@@ -24,24 +25,12 @@ class Membership(State):
 
     def configuration_at(self, index: int) -> Configuration:
         """Return the configuration after every entry up to `index`."""
-        found = self.snapshot.configuration
-        for position, configuration in self.configurations:
-            if position <= index:
-                found = configuration
-        return found
+        return configuration_at(index, self.snapshot.configuration, self.configurations)
 
     def may_stand(self) -> bool:
-        """Is this server a voter in any configuration that may be the committed one?
-
-        Who left in a change that is not known to be committed may hold the longest log, without
-        which the change can neither commit nor vanish: it must still stand, though its own vote
-        does not count (section 4.2.2).
-        """
-        return self.configuration_at(self.commit_index).is_voter(self.id) or any(
-            configuration.is_voter(self.id)
-            for position, configuration in self.configurations
-            if position > self.commit_index
-        )
+        """Is this server a voter in any configuration that may be the committed one?"""
+        founded = self.snapshot.configuration
+        return may_be_needed(self.id, self.commit_index, founded, self.configurations)
 
     def adopt_configurations(self, since: int) -> None:
         """Read the configurations from the log after `since`, and use the last."""
@@ -49,15 +38,11 @@ class Membership(State):
         if kept and kept[-1][0] > since:
             kept = tuple(c for c in kept if c[0] <= since)
         since = max(since, self.snapshot.index)
-        new = tuple(
-            (position, entry.configuration)
-            for position, entry in enumerate(self.log.slice(since + 1, self.log.last), since + 1)
-            if entry.configuration is not None
-        )
+        new = changes_in(self.log.slice(since + 1, self.log.last), since + 1)
         if new or kept is not self.configurations:
             self.use_configurations(kept + new)
 
-    def use_configurations(self, configurations: tuple[tuple[int, Configuration], ...]) -> None:
+    def use_configurations(self, configurations: Changes[Configuration]) -> None:
         self.configurations = configurations
         self.configuration = (
             configurations[-1][1] if configurations else self.snapshot.configuration

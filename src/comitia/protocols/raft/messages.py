@@ -14,6 +14,11 @@ class Entry(Record):
     configuration: Configuration | None = None
 
 
+def size_of(entry: Entry) -> int:
+    """Return what `entry` weighs, in bytes."""
+    return len(entry.value)
+
+
 class Snapshot(Record):
     """What stands for every entry up to `index` (figure 5.3); the machine's state is the host's."""
 

@@ -19,14 +19,9 @@ at all is assumed of clocks.
 
 from __future__ import annotations
 
-from typing import Final
-
-from comitia.kernel import Micros, NodeId, Out, Read, fired, received
+from comitia.kernel import MAX_READS, Micros, NodeId, Out, Read, fired, received
 from comitia.protocols.raft.messages import ReadIndex, ReadIndexResponse
 from comitia.protocols.raft.state import LEADER, Asked, Confirming, State
-
-MAX_WAITING: Final = 1024
-"""Reads that wait on one member; a host asks once for all clients of a turn."""
 
 
 class Reads(State):
@@ -38,11 +33,10 @@ class Reads(State):
         elif self.role == LEADER:
             self.confirm(request, out)
         else:
-            self.sequence += 1
-            self.asked = (*self.asked, (self.sequence, request))
+            self.put_question(request)
 
     def is_full(self) -> bool:
-        return len(self.asked) + len(self.confirming) >= MAX_WAITING
+        return len(self.questions) + len(self.confirming) >= MAX_READS
 
     # The leader.
 
@@ -130,28 +124,18 @@ class Reads(State):
     @fired("ask")
     def on_ask_timeout(self, out: Out) -> None:
         """A question or its answer may be lost: this turn repeats what is not answered."""
-        if self.asked:
-            self.sequence_sent = self.asked[0][0] - 1
+        if self.questions:
+            self.sequence_sent = self.questions[0][0] - 1
 
     def on_new_leader(self, out: Out) -> None:
         if self.role == LEADER:
-            waiting, self.asked = self.asked, ()
-            for _, read in waiting:
+            for read in self.take_questions():
                 self.confirm(read, out)
         else:
             self.on_ask_timeout(out)
 
     @received(ReadIndexResponse)
     def on_read_index_response(self, src: NodeId, message: ReadIndexResponse, out: Out) -> None:
-        """The answer serves every read asked before the question: it holds at a later moment."""
         if message.incarnation != self.incarnation:
             return
-        waiting = self.asked
-        self.asked = tuple(read for read in waiting if read[0] > message.sequence)
-        for _, read in waiting[: len(waiting) - len(self.asked)]:
-            out.answer(read, message.read_index)
-
-    def drop_asked(self, reason: str, out: Out) -> None:
-        waiting, self.asked = self.asked, ()
-        for _, read in waiting:
-            out.refuse(read, reason)
+        self.answer_questions(message.sequence, message.read_index, out)

@@ -15,6 +15,7 @@ from comitia.protocols.raft.messages import (
     AppendEntriesConflict,
     AppendEntriesResponse,
     Entry,
+    size_of,
 )
 from comitia.protocols.raft.progress import PROBE, REPLICATE, SNAPSHOT, Progress
 from comitia.protocols.raft.state import FOLLOWER, LEADER, State
@@ -102,13 +103,7 @@ class Replication(State):
     def send_entries(self, peer: NodeId, progress: Progress, out: Out) -> Progress:
         """Send what fits into one message; return what is then known of `peer`."""
         log, first = self.log, progress.next_index
-        last, size = first, len(log[first].value)
-        while last < log.last:
-            size += len(log[last + 1].value)
-            if size > self.options.max_append_bytes:
-                size -= len(log[last + 1].value)
-                break
-            last += 1
+        last, size = log.fitting(first, size_of, self.options.max_append_bytes)
         self.send_append(peer, first - 1, log.slice(first, last), out)
         if progress.state == PROBE:
             return replace(progress, waiting=True, commit_sent=self.commit_index)

@@ -22,6 +22,7 @@ from comitia.protocols.raft.configuration import Configuration
 from comitia.protocols.raft.messages import Entry, Snapshot
 from comitia.protocols.raft.options import Options
 from comitia.protocols.raft.progress import Progress
+from comitia.quorums.changes import Changes
 
 FOLLOWER: Final = "follower"
 PRE_CANDIDATE: Final = "pre-candidate"
@@ -82,7 +83,7 @@ class State(Replica):
         self.leader_id: NodeId | None = None
         self.commit_index = 0
         self.configuration = self.snapshot.configuration
-        self.configurations: tuple[tuple[int, Configuration], ...] = ()
+        self.configurations: Changes[Configuration] = ()
         self.leader_heard = True
         self.heard_round = 0
 
@@ -108,8 +109,6 @@ class State(Replica):
 
         # Reads under way: those this leader confirms, and those it asks a leader for.
         self.confirming: tuple[Confirming, ...] = ()
-        self.asked: tuple[tuple[int, Read], ...] = ()
-        self.sequence = 0
         self.sequence_sent = 0
 
     @property
@@ -166,10 +165,6 @@ class State(Replica):
         """Reads: refuse what this leader was asked and cannot confirm any more."""
         raise NotImplementedError
 
-    def drop_asked(self, reason: str, out: Out) -> None:
-        """Reads: refuse what no leader has answered."""
-        raise NotImplementedError
-
     def end_transfer(self, reason: str, out: Out) -> None:
         """Transfer: it is over, one way or another."""
         raise NotImplementedError
@@ -192,7 +187,7 @@ class State(Replica):
         """Membership: the log has changed after position `since`."""
         raise NotImplementedError
 
-    def use_configurations(self, configurations: tuple[tuple[int, Configuration], ...]) -> None:
+    def use_configurations(self, configurations: Changes[Configuration]) -> None:
         """Membership: these are in the log after the snapshot; the last one holds."""
         raise NotImplementedError
 

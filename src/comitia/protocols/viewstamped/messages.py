@@ -33,6 +33,11 @@ class View(Record, order=True):
     number: int
 
 
+def size_of(op: Op) -> int:
+    """Return what `op` weighs, in bytes."""
+    return len(op.value)
+
+
 class Checkpoint(Record):
     """What stands for every op up to `op_number` (section 5.1); the state is the host's."""
 

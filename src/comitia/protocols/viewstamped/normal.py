@@ -18,6 +18,7 @@ from comitia.protocols.viewstamped.messages import (
     Op,
     Prepare,
     PrepareOk,
+    size_of,
 )
 from comitia.protocols.viewstamped.state import State
 
@@ -174,13 +175,8 @@ class NormalOperation(State):
         at = max(i for i, group in enumerate(self.groups) if group.since <= slot)
         self.groups = self.groups[at:]
         self.checkpoint = Checkpoint(slot, self.groups[0])
-        first, size = slot + 1, 0
         most = self.options.trailing_ops if request.trailing else 0
-        while first > self.log.first and slot + 1 - first < most:
-            size += len(self.log[first - 1].value)
-            if size > self.options.trailing_bytes:
-                break
-            first -= 1
+        first = self.log.trailing(slot, most, size_of, self.options.trailing_bytes)
         self.log = self.log.cut_before(first)
 
     # Brought by the sections on reads and reconfiguration.

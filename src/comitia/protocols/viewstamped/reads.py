@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from immutables import Map
 
-from comitia.kernel import Micros, NodeId, Out, Read, fired, received
+from comitia.kernel import MAX_READS, Micros, NodeId, Out, Read, fired, received
 from comitia.protocols.viewstamped.messages import (
     CommitOk,
     ReadReply,
@@ -22,8 +22,6 @@ Waiting = tuple[int, int, NodeId, Read | ReadRequest]
 """(round that must be confirmed, op-number to execute, who asks, what)."""
 
 ROUNDS = 16  # rounds under way that may still start a lease
-MAX_WAITING = 1024
-"""Reads that wait on one replica; a host asks once for all clients of a turn."""
 
 
 class Reads(RecoveryProtocol):
@@ -38,8 +36,6 @@ class Reads(RecoveryProtocol):
         self.waiting: tuple[Waiting, ...] = ()
         self.view_start = 0  # ops up to here may have been committed by earlier primaries
         self.round_due = False  # a read waits for a round that has not begun
-        self.sequence = 0
-        self.questions: tuple[tuple[int, Read], ...] = ()  # a backup's, to the primary
         self.question_due = False
 
     def begin_as_primary(self, out: Out) -> None:
@@ -91,13 +87,12 @@ class Reads(RecoveryProtocol):
         elif self.leader is None:
             out.refuse(request, "there is no primary at the moment")
         else:
-            self.sequence += 1
-            self.questions += ((self.sequence, request),)
+            self.put_question(request)
             self.question_due = True
 
     @property
     def is_full(self) -> bool:
-        return len(self.questions) + len(self.waiting) >= MAX_WAITING
+        return len(self.questions) + len(self.waiting) >= MAX_READS
 
     def ask_primary(self, who: NodeId, question: Read | ReadRequest, out: Out) -> None:
         op_number = max(self.commit_number, self.view_start)
@@ -133,11 +128,7 @@ class Reads(RecoveryProtocol):
     def on_read_reply(self, src: NodeId, message: ReadReply, out: Out) -> None:
         if message.lifetime != self.lifetime:
             return
-        # What was asked before this question was asked before the primary answered it.
-        for sequence, request in self.questions:
-            if sequence <= message.sequence:
-                out.answer(request, message.op_number)
-        self.questions = tuple(q for q in self.questions if q[0] > message.sequence)
+        self.answer_questions(message.sequence, message.op_number, out)
 
     @fired("question")
     def send_question(self, out: Out) -> None:
@@ -155,7 +146,6 @@ class Reads(RecoveryProtocol):
         for _, _, _, question in self.waiting:
             if isinstance(question, Read):
                 out.refuse(question, reason)
-        for _, request in self.questions:
-            out.refuse(request, reason)
-        self.waiting, self.questions = (), ()
+        self.waiting = ()
+        self.refuse_questions(reason, out)
         out.cancel_timer("question")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from comitia.kernel import Log, NodeId, Out, Replica, fired
-from comitia.protocols.viewstamped.messages import Checkpoint, Group, Op, View
+from comitia.protocols.viewstamped.messages import Checkpoint, Group, Op, View, size_of
 from comitia.protocols.viewstamped.options import Options
 from comitia.quorums import Majority
 
@@ -115,13 +115,10 @@ class State(Replica):
 
     def ops_after(self, base: int, limit_bytes: int) -> tuple[Op, ...]:
         """Return ops from `base` + 1 on, at least one if there is one, up to `limit_bytes`."""
-        size, end = 0, base
-        while end < self.log.last:
-            size += len(self.log[end + 1].value)
-            if size > limit_bytes and end > base:
-                break
-            end += 1
-        return self.log.slice(base + 1, end)
+        if base == self.log.last:
+            return ()
+        last, _ = self.log.fitting(base + 1, size_of, limit_bytes)
+        return self.log.slice(base + 1, last)
 
     # What the sections that follow bring; named here so that each file type-checks by itself.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comitia.kernel import Compact, Out, Slot
 from comitia.protocols.zab.handover import HandOver
-from comitia.protocols.zab.messages import Snapshot
+from comitia.protocols.zab.messages import Snapshot, size_of
 
 
 class Compaction(HandOver):
@@ -22,11 +22,6 @@ class Compaction(HandOver):
 
     def first_to_keep(self, slot: Slot) -> Slot:
         """Transactions are cheaper to send than a snapshot: keep some for who is a little late."""
-        history, options = self.history, self.options
-        first, size = slot, len(history[slot].value)
-        while first > history.first and slot - first < options.trailing_txns:
-            size += len(history[first - 1].value)
-            if size > options.trailing_bytes:
-                break
-            first -= 1
-        return first
+        options = self.options
+        kept = self.history.trailing(slot, options.trailing_txns, size_of, options.trailing_bytes)
+        return max(self.history.first, kept - 1)  # the one before is there for its zxid

@@ -36,6 +36,11 @@ class Txn(Record):
     configuration: Configuration | None = None
 
 
+def size_of(txn: Txn) -> int:
+    """Return what `txn` weighs, in bytes."""
+    return len(txn.value)
+
+
 class Snapshot(Record):
     """What stands for every transaction up to `slot`; the machine's state is the host's."""
 

@@ -16,15 +16,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from comitia.kernel import NodeId, Out, Read, fired, received, replace
+from comitia.kernel import MAX_READS, NodeId, Out, Read, fired, received, replace
 from comitia.protocols.zab.broadcast import Broadcast
 from comitia.protocols.zab.messages import Sync, Synced
 from comitia.protocols.zab.state import LEADING, Waiting
 
 ROUNDS: Final = 16
 """Rounds under way that may still start a lease."""
-MAX_WAITING: Final = 1024
-"""Reads that wait on one member; a host asks once for all clients of a turn."""
 
 
 class Reads(Broadcast):
@@ -74,13 +72,12 @@ class Reads(Broadcast):
         leader = self.leader
         if leader is None:
             out.refuse(request, "there is no leader at the moment")
-        elif len(self.asked) + len(self.waiting) >= MAX_WAITING:
+        elif len(self.questions) + len(self.waiting) >= MAX_READS:
             out.refuse(request, "too many reads are waiting")
         elif leader == self.id:
             self.confirm(self.id, request, out)
         else:
-            self.sequence += 1
-            self.asked = (*self.asked, (self.sequence, request))
+            self.put_question(request)
             self.ask(leader, out)
 
     def confirm(self, who: NodeId, question: Read | Sync, out: Out) -> None:
@@ -105,19 +102,15 @@ class Reads(Broadcast):
 
     @received(Sync)
     def on_sync(self, src: NodeId, message: Sync, out: Out) -> None:
-        ready = self.role == LEADING and self.established and len(self.waiting) < MAX_WAITING
+        ready = self.role == LEADING and self.established and len(self.waiting) < MAX_READS
         if ready and src in self.configuration.members():
             self.confirm(src, message, out)
 
     @received(Synced)
     def on_synced(self, src: NodeId, message: Synced, out: Out) -> None:
-        """What was asked before that question was asked before the leader answered it."""
         if message.incarnation != self.incarnation:
             return
-        asked = self.asked
-        self.asked = tuple(item for item in asked if item[0] > message.sequence)
-        for _, request in asked[: len(asked) - len(self.asked)]:
-            out.answer(request, message.slot)
+        self.answer_questions(message.sequence, message.slot, out)
 
     def ask(self, leader: NodeId, out: Out) -> None:
         """One question for all reads that wait here."""
@@ -127,13 +120,12 @@ class Reads(Broadcast):
     @fired("ask")
     def on_ask_timer(self, out: Out) -> None:
         """The question or its answer may be lost."""
-        if self.asked and self.leader is not None:
+        if self.questions and self.leader is not None:
             self.ask(self.leader, out)
 
     def drop_reads(self, reason: str, out: Out) -> None:
         for item in self.waiting:
             if isinstance(item.question, Read):
                 out.refuse(item.question, reason)
-        for _, request in self.asked:
-            out.refuse(request, reason)
-        self.waiting, self.asked = (), ()
+        self.waiting = ()
+        self.refuse_questions(reason, out)

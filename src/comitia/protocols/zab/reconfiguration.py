@@ -16,6 +16,7 @@ from comitia.protocols.zab.configuration import Configuration
 from comitia.protocols.zab.messages import Commit
 from comitia.protocols.zab.reads import Reads
 from comitia.protocols.zab.state import LEADING
+from comitia.quorums.changes import changes_in, configuration_at, may_be_needed
 
 
 class Reconfiguration(Reads):
@@ -28,34 +29,18 @@ class Reconfiguration(Reads):
 
     def configuration_at(self, slot: Slot) -> Configuration:
         """Return the configuration after every transaction up to `slot`."""
-        found = self.snapshot.configuration
-        for position, configuration in self.configurations:
-            if position <= slot:
-                found = configuration
-        return found
+        return configuration_at(slot, self.snapshot.configuration, self.configurations)
 
     def may_lead(self) -> bool:
-        """Does this server vote in any configuration that may be the committed one?
-
-        Who leaves by a change that is not known to be committed may hold the best history.
-        """
-        return self.id in self.configuration_at(self.committed).electors() or any(
-            self.id in configuration.electors()
-            for position, configuration in self.configurations
-            if position > self.committed
-        )
+        """Does this server vote in any configuration that may be the committed one?"""
+        founded = self.snapshot.configuration
+        return may_be_needed(self.id, self.committed, founded, self.configurations)
 
     def adopt_configurations(self, since: Slot) -> None:
         """Read the configurations from the history after `since`, and use the last."""
         kept = tuple(c for c in self.configurations if self.snapshot.slot < c[0] <= since)
         since = max(since, self.snapshot.slot)
-        new = tuple(
-            (position, txn.configuration)
-            for position, txn in enumerate(
-                self.history.slice(since + 1, self.history.last), since + 1
-            )
-            if txn.configuration is not None
-        )
+        new = changes_in(self.history.slice(since + 1, self.history.last), since + 1)
         self.configurations = kept + new
         configuration = (
             self.configurations[-1][1] if self.configurations else self.snapshot.configuration

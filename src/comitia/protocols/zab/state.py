@@ -23,6 +23,7 @@ from comitia.kernel import (
 from comitia.protocols.zab.configuration import Configuration
 from comitia.protocols.zab.messages import Snapshot, Sync, Txn, Vote, Zxid
 from comitia.protocols.zab.options import Options
+from comitia.quorums.changes import Changes
 
 LOOKING: Final = "looking"
 FOLLOWING: Final = "following"
@@ -104,7 +105,7 @@ class State(Replica):
         """A follower's: what it has of the history that it is to take over by NEWLEADER."""
         self.committed: Slot = 0
         self.configuration = self.snapshot.configuration
-        self.configurations: tuple[tuple[Slot, Configuration], ...] = ()
+        self.configurations: Changes[Configuration] = ()
         self.loyal = False
         """Less than a timeout may have passed since a leader was told that it is followed: nobody
         else's epoch is accepted.  Leases rest on this."""
@@ -135,8 +136,6 @@ class State(Replica):
         self.rounds: tuple[tuple[int, Micros], ...] = ()
         self.lease_from: Micros | None = None
         self.waiting: tuple[Waiting, ...] = ()
-        self.asked: tuple[tuple[int, Read], ...] = ()
-        self.sequence = 0
 
     @property
     def leader(self) -> NodeId | None:

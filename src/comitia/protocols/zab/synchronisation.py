@@ -29,6 +29,7 @@ from comitia.protocols.zab.messages import (
     Trunc,
     Txn,
     Zxid,
+    size_of,
 )
 from comitia.protocols.zab.state import LEADING, Learner
 
@@ -149,14 +150,8 @@ class Synchronisation(Discovery):
 
     def txns_from(self, first: Slot) -> tuple[Txn, ...]:
         """Return transactions from `first` on, at least one, as many as fit into a message."""
-        history, last = self.history, first
-        size = len(history[first].value)
-        while last < history.last:
-            size += len(history[last + 1].value)
-            if size > self.options.max_message_bytes:
-                break
-            last += 1
-        return history.slice(first, last)
+        last, _ = self.history.fitting(first, size_of, self.options.max_message_bytes)
+        return self.history.slice(first, last)
 
     @received(Got)
     def on_got(self, src: NodeId, message: Got, out: Out) -> None:
