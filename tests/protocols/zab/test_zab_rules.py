@@ -108,6 +108,22 @@ def test_a_follower_whose_leader_looks_again_looks_too() -> None:
     assert world.nodes[1].role == "looking"
 
 
+def test_a_follower_whose_leader_votes_for_another_in_the_same_round_votes_on() -> None:
+    """It knew of fewer electors than those who then voted, so that all had agreed for it: it would
+    follow in vain, round after round, and its voice was missing where both electorates count."""
+    world = World(2)
+    world.flying.clear()
+    node, mine = world.nodes[1], world.nodes[2].own_vote()
+    world.deliver((2, 1, Notification(1, mine, "looking")))
+    assert (node.role, node.leader_id) == ("following", 2)
+    better = Vote(0, 0, True, 5)
+    world.deliver((2, 1, Notification(1, mine, "looking")))
+    assert node.role == "following", "an old word of its leader changes nothing"
+    world.deliver((2, 1, Notification(1, better, "looking")))
+    assert (node.vote, node.leader_id) == (better, 5)
+    assert world.find(Notification, src=1, to=5)
+
+
 def test_two_that_follow_each_other_do_not_keep_who_asks_busy() -> None:
     world = World()
     for id, leader in ((2, 3), (3, 2)):

@@ -20,6 +20,7 @@ FOUND = [
     ("the same, with five servers", 10706, ALL),
     ("the same, with one of three dead", 10749, ALL),
     ("NEWLEADER was repeated for what was compacted away meanwhile", 100357, ALL),
+    ("who knew fewer voters decided before the others had voted, in every round", 25147, ALL),
 ]
 
 

@@ -86,8 +86,11 @@ class Election(State):
         if message.state == FOLLOWING:
             self.on_follower(src, message, out)
             return
-        if self.role == FOLLOWING and src == self.leader_id and message.round > self.round:
-            self.look(out)  # it has given up
+        if self.role == FOLLOWING and src == self.leader_id:
+            if message.round > self.round:
+                self.look(out)  # it has given up
+            elif message.round == self.round and self.epoch == 0 and message.vote.leader != src:
+                self.look_on(out)
         if self.role != LOOKING:
             if src in self.configuration.members():
                 out.send(src, self.notification())
@@ -95,6 +98,15 @@ class Election(State):
             self.second(src, message, out)
         else:
             self.on_vote(src, message, out)
+
+    def look_on(self, out: Out) -> None:
+        """Who is followed votes for somebody better in this very round, and so will not lead.
+
+        This server may have decided too early: where electorates differ, all whom it knows agree
+        before those have voted whom it does not know.
+        """
+        self.leave_phase("the leader votes for another", out)
+        self.role = LOOKING
 
     def on_follower(self, src: NodeId, message: Notification, out: Out) -> None:
         """`src` follows somebody already: ask there; or it has decided for this very server.
