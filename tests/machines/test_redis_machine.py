@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -161,6 +162,17 @@ def test_a_snapshot_comes_in_many_chunks_and_values_of_any_size_fit() -> None:
     assert max(map(len, chunks)) < 2_500_000
     copy.restore(chunks)
     assert copy.digest() == machine.digest()
+
+
+def test_the_garbage_collector_passes_over_the_keys_before_and_after_they_are_copied() -> None:
+    machine = Redis()
+    keys = [b"%d" % n for n in range(5000)]
+    machine.apply([[b"SET", key, b"v"] for key in keys])
+    machine.apply([[b"EXPIRE", key, b"100"] for key in keys[::7]])
+    chunks = machine.snapshot()
+    next(chunks)
+    machine.apply([[b"SET", key, b"w"] for key in keys])
+    assert not any(map(gc.is_tracked, machine._db._shards))
 
 
 def test_a_snapshot_given_up_or_followed_by_another_does_no_harm() -> None:

@@ -10,7 +10,7 @@ once and removed soon after, a bounded number at a time, at the same place of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import blake2b
 from zlib import crc32
 
@@ -39,46 +39,28 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     deadlines: dict[bytes, int]
 
 
-_NO_DEADLINES: dict[bytes, int] = {}
+Values = dict[bytes, Value]
+Deadlines = dict[bytes, int]
+_NONE: Deadlines = {}
 
 
-class Shard(dict[bytes, Value]):
-    """The values of keys whose CRC-32 ends alike, and some keys' deadlines.
-
-    A key that is written at random is not in the processor's cache: what counts is how many
-    objects lie between it and the keyspace.  So the shard is itself the dictionary, and all that
-    have no deadlines share an empty one.
-    """
-
-    __slots__ = ("deadlines",)
-
-    def __init__(self, values: Mapping[bytes, Value], deadlines: Mapping[bytes, int]) -> None:
-        super().__init__(values)
-        self.deadlines = dict(deadlines) if deadlines else _NO_DEADLINES
-
-    def die_at(self, key: bytes, deadline_ms: int) -> None:
-        """Give `key` this deadline in place of any other."""
-        if self.deadlines is _NO_DEADLINES:
-            self.deadlines = {}
-        self.deadlines[key] = deadline_ms
-
-    def chunks(self) -> Iterator[bytes]:
-        """Return the chunks of this shard: mostly one, none when it is empty."""
-        if sum(map(len, self.values())) <= CHUNK:
-            if self:
-                yield _encode(Part(self, self.deadlines))
-            return
-        part, size = Part({}, {}), 0
-        for key, value in self.items():
-            part.values[key] = value
-            if key in self.deadlines:
-                part.deadlines[key] = self.deadlines[key]
-            size += len(key) + len(value)
-            if size > CHUNK:
-                yield _encode(part)
-                part, size = Part({}, {}), 0
-        if part.values:
+def _cut(values: Values, deadlines: Deadlines) -> Iterator[bytes]:
+    """Return the chunks of a shard: mostly one, none when it is empty."""
+    if sum(map(len, values.values())) <= CHUNK:
+        if values:
+            yield _encode(Part(values, deadlines))
+        return
+    part, size = Part({}, {}), 0
+    for key, value in values.items():
+        part.values[key] = value
+        if key in deadlines:
+            part.deadlines[key] = deadlines[key]
+        size += len(key) + len(value)
+        if size > CHUNK:
             yield _encode(part)
+            part, size = Part({}, {}), 0
+    if part.values:
+        yield _encode(part)
 
 
 class Keyspace:
@@ -93,7 +75,7 @@ class Keyspace:
         """The member whose clients sent the batch at hand."""
         self.watches = Watches()
         self._watchers = self.watches.watchers
-        self._frozen: dict[int, Shard] = {}
+        self._frozen: dict[int, Values] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -101,22 +83,26 @@ class Keyspace:
         for key in self._watchers:
             if self.get(key) is not None:
                 self.watches.touch(key)
-        self._shards = [Shard({}, {}) for _ in range(SHARDS)]
+        # A key that is written at random is in no cache of the processor: what counts is how few
+        # objects lie between it and here.  Plain dictionaries of bytes are also passed over by the
+        # garbage collector, which would stop the service for as long as it looks at every key.
+        self._shards: list[Values] = [{} for _ in range(SHARDS)]
+        self._deadlines: dict[int, Deadlines] = {}  # of the shards that have any
         self._queue: SortedList[tuple[int, bytes]] = SortedList()  # deadlines, soonest first
 
     # -- reading; never changes anything, so that reads need no log --
 
     def get(self, key: bytes) -> Value | None:
         """Return the value of `key`, or None."""
-        shard = self._shards[crc32(key) & _MASK]
-        value = shard.get(key)
-        if value is None or not shard.deadlines:
+        index = crc32(key) & _MASK
+        value = self._shards[index].get(key)
+        if value is None or index not in self._deadlines:
             return value
-        return None if shard.deadlines.get(key, self.time_ms + 1) <= self.time_ms else value
+        return None if self.expired(key) else value
 
     def deadline(self, key: bytes) -> int | None:
         """Return the deadline of the visible `key`, in ms, or None when it has none."""
-        return self._shards[crc32(key) & _MASK].deadlines.get(key)
+        return self._deadlines.get(crc32(key) & _MASK, _NONE).get(key)
 
     def expired(self, key: bytes) -> bool:
         """Is `key` past its deadline and not yet removed?"""
@@ -128,11 +114,10 @@ class Keyspace:
 
     def visible(self, index: int) -> list[bytes]:
         """Return the visible keys of shard `index`, in the order they were added."""
-        shard = self._shards[index]
-        if not shard.deadlines:
-            return list(shard)
-        now, deadlines = self.time_ms, shard.deadlines
-        return [key for key in shard if deadlines.get(key, now + 1) > now]
+        if index not in self._deadlines:
+            return list(self._shards[index])
+        now, deadlines = self.time_ms, self._deadlines[index]
+        return [key for key in self._shards[index] if deadlines.get(key, now + 1) > now]
 
     # -- writing --
 
@@ -143,8 +128,8 @@ class Keyspace:
         if self._frozen and self._frozen.get(index) is shard:
             shard = self._thaw(index)
         shard[key] = value
-        if shard.deadlines:
-            self._live_on(shard, key)
+        if index in self._deadlines:
+            self._live_on(key)
         if self._watchers:
             self.watches.touch(key)
 
@@ -153,35 +138,33 @@ class Keyspace:
         deadline = self.deadline(key)
         self.put(key, value)
         if deadline is not None and deadline > self.time_ms:
-            self._writable(key).die_at(key, deadline)
-            self._queue.add((deadline, key))
+            self._die_at(key, deadline)
 
     def remove(self, key: bytes) -> bool:
         """Remove `key`; return whether it was visible."""
-        shard = self._shards[crc32(key) & _MASK]
-        if key not in shard:
+        index = crc32(key) & _MASK
+        if key not in self._shards[index]:
             return False
         was = not self.expired(key)
-        shard = self._writable(key)
-        del shard[key]
-        self._live_on(shard, key)
+        del self._writable(index)[key]
+        self._live_on(key)
         if self._watchers:
             self.watches.touch(key)
         return was
 
     def expire(self, key: bytes, deadline_ms: int) -> None:
         """Give the present `key` a deadline."""
-        shard = self._writable(key)
+        shard = self._writable(crc32(key) & _MASK)
         assert key in shard, "a deadline for a key that is not there"
-        self._live_on(shard, key)
-        shard.die_at(key, deadline_ms)
-        self._queue.add((deadline_ms, key))
+        self._live_on(key)
+        self._die_at(key, deadline_ms)
         if self._watchers:
             self.watches.touch(key)
 
     def persist(self, key: bytes) -> bool:
         """Take the deadline of the visible `key` away; return whether it had one."""
-        had = self._live_on(self._writable(key), key)
+        self._writable(crc32(key) & _MASK)
+        had = self._live_on(key)
         if had and self._watchers:
             self.watches.touch(key)
         return had
@@ -200,22 +183,32 @@ class Keyspace:
         """Return the earliest deadline of any key, in ms; infinity when there is none."""
         return self._queue[0][0] if self._queue else float("inf")
 
-    def _live_on(self, shard: Shard, key: bytes) -> bool:
+    # What follows changes a shard that is writable.
+
+    def _die_at(self, key: bytes, deadline_ms: int) -> None:
+        """Give `key`, which has none, a deadline."""
+        self._deadlines.setdefault(crc32(key) & _MASK, {})[key] = deadline_ms
+        self._queue.add((deadline_ms, key))
+
+    def _live_on(self, key: bytes) -> bool:
         """Take the deadline of `key` away, if it has one."""
-        deadline_ms = shard.deadlines.pop(key, None)
-        if deadline_ms is None:
+        index = crc32(key) & _MASK
+        deadlines = self._deadlines.get(index, _NONE)
+        if key not in deadlines:
             return False
-        self._queue.remove((deadline_ms, key))
+        self._queue.remove((deadlines.pop(key), key))
+        if not deadlines:
+            del self._deadlines[index]
         return True
 
-    def _writable(self, key: bytes) -> Shard:
-        index = crc32(key) & _MASK
+    def _writable(self, index: int) -> Values:
         shard = self._shards[index]
         return self._thaw(index) if self._frozen.get(index) is shard else shard
 
-    def _thaw(self, index: int) -> Shard:
-        frozen = self._shards[index]
-        shard = self._shards[index] = Shard(frozen, frozen.deadlines)
+    def _thaw(self, index: int) -> Values:
+        if index in self._deadlines:
+            self._deadlines[index] = self._deadlines[index].copy()
+        shard = self._shards[index] = self._shards[index].copy()
         return shard
 
     # -- the whole --
@@ -223,12 +216,14 @@ class Keyspace:
     def snapshot(self) -> Iterator[bytes]:
         """Return the keys as they are now, about one shard a chunk; one snapshot at a time."""
         frozen = self._frozen = dict(enumerate(self._shards))
-        return self._chunks(frozen)
+        return self._chunks(frozen, self._deadlines.copy())
 
-    def _chunks(self, frozen: dict[int, Shard]) -> Iterator[bytes]:
+    def _chunks(
+        self, frozen: dict[int, Values], deadlines: dict[int, Deadlines]
+    ) -> Iterator[bytes]:
         try:
             for index in range(SHARDS):
-                yield from frozen[index].chunks()
+                yield from _cut(frozen[index], deadlines.get(index, _NONE))
                 del frozen[index]
         finally:
             frozen.clear()  # a snapshot given up half-way keeps nothing alive
@@ -239,18 +234,18 @@ class Keyspace:
         for key, value in part.values.items():
             self._shards[crc32(key) & _MASK][key] = value
         for key, deadline_ms in part.deadlines.items():
-            self._shards[crc32(key) & _MASK].die_at(key, deadline_ms)
+            self._deadlines.setdefault(crc32(key) & _MASK, {})[key] = deadline_ms
 
     def restored(self) -> None:
         """All chunks are in: rebuild what is derived from them."""
         self._queue = SortedList(
-            (at, key) for shard in self._shards for key, at in shard.deadlines.items()
+            (at, key) for shard in self._deadlines.values() for key, at in shard.items()
         )
 
     def digest(self) -> bytes:
         """Return 32 bytes that equal keyspaces share; the order keys came in does not count."""
         digest = blake2b(_encode(self.time_ms), digest_size=32)
-        for shard in self._shards:
-            rows = sorted(shard.items())
-            digest.update(_encode((rows, sorted(shard.deadlines.items()))))
+        for index, shard in enumerate(self._shards):
+            deadlines = self._deadlines.get(index, _NONE)
+            digest.update(_encode((sorted(shard.items()), sorted(deadlines.items()))))
         return digest.digest()
