@@ -201,11 +201,18 @@ def test_with_zookeepers_mistake_the_play_breaks_a_promise(
     print(f"{bug.__name__}: {caught.value}")
 
 
+ON_SLOW_DISKS = "crash,blackout,sync,slow_disk,clog"
+
 FOUND_BY_SIMULATION = [
+    (bugs.Zookeeper2845, ON_SLOW_DISKS),
     (bugs.Zookeeper3911, "crash,sync,slow_disk,network,blackout,pause"),
     (bugs.Zookeeper4394, "crash,sync"),
+    (bugs.Zookeeper4643, ON_SLOW_DISKS),
+    (bugs.Zookeeper4712, "crash,blackout,sync,delay,clog,pause"),
     (bugs.Zookeeper4785, "crash,blackout,sync,loss,clog"),
+    (bugs.Zookeeper4925, "crash,sync,slow_disk,loss,partition,flap"),
 ]
+"""4646 is among the mutants: ACK-LD leaves before the disk has the history."""
 
 
 def of(server: type[ZabServer]) -> Any:
@@ -234,7 +241,7 @@ def test_the_simulator_finds_it_too(bug: type[ZabServer], faults: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("control", [bugs.CountsPackets, bugs.LogsByAThread])
 def test_threads_and_lists_alone_break_nothing(control: type[ZabServer]) -> None:
-    settings = Settings(faults=parse_faults("crash,sync,blackout"), steps=500)
-    for seed in range(20):
+    settings = Settings(faults=parse_faults("crash,sync,blackout,delay,clog,pause"), steps=1000)
+    for seed in range(40):
         failure = simulate(of(control), seed, settings).failure
         assert failure is None, failure

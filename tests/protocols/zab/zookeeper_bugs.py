@@ -182,7 +182,7 @@ class LogsByAThread(ZabServer):
             super().on_proposal(src, message, out)
             return
         self.queue += (message,)
-        out.set_timer("sync_thread", after=(1, 60))
+        out.set_timer("sync_thread", after=(1, 400))
 
     @fired("sync_thread")
     def on_sync_thread_timer(self, out: Out) -> None:

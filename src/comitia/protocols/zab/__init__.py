@@ -35,7 +35,14 @@ from typing import Any
 from comitia.kernel import Codec, NodeId, Protocol
 from comitia.protocols.zab.configuration import Configuration
 from comitia.protocols.zab.messages import MESSAGES, Snapshot, Txn, Vote
-from comitia.protocols.zab.models import broadcast, recovery
+from comitia.protocols.zab.models import (
+    broadcast,
+    epoch_first,
+    epochs,
+    recovery,
+    relapse,
+    succession,
+)
 from comitia.protocols.zab.options import Options
 from comitia.protocols.zab.promises import PROMISES
 from comitia.protocols.zab.server import ZabServer
@@ -59,7 +66,7 @@ PROTOCOL = Protocol(
     make=make,
     promises=PROMISES,
     view=view,
-    models=(broadcast, recovery),
+    models=(broadcast, recovery, epochs, succession, relapse, epoch_first),
     stress={
         "trailing_txns": (0, 1, 10, 4096),
         "max_inflight": (1, 2, 64),
