@@ -179,7 +179,8 @@ class Client:
                     self._leave()
                     self.homesick, self.node = False, self.home
                 try:
-                    await asyncio.wait_for(self._ask(), CLIENT_PATIENCE_S)
+                    async with asyncio.timeout(CLIENT_PATIENCE_S):
+                        await self._ask()
                 except (OSError, TimeoutError, Unserved) as error:
                     why = (
                         str(error).split(" ")[0]

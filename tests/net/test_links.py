@@ -18,6 +18,7 @@ from comitia.net import frames, greeting
 from comitia.net.book import Address, Book, BookError, Place
 from comitia.net.frames import FrameError, FrameReader
 from comitia.net.greeting import Greeting, GreetingError, objection
+from comitia.net.links import Links
 from comitia.net.segment import Identity
 
 ME = Identity("demo", 1, "raft", 1)
@@ -244,3 +245,23 @@ def test_addresses_are_read_and_written() -> None:
     for text in ("", "host", "host:", "host:http", "host:70000"):
         with pytest.raises(ValueError, match="no address"):
             Address.parse(text)
+
+
+def test_links_close_although_somebody_dials_in_at_that_very_moment(tmp_path: Path) -> None:
+    """The end of a pause and a cancellation in one turn of the loop: neither may hide the other."""
+
+    class Deaf:
+        def on_frame(self, src: NodeId, kind: int, payload: bytes) -> None: ...
+        def on_linked(self, peer: NodeId) -> None: ...
+
+    async def scene() -> None:
+        nobody = Place(2, Address("127.0.0.1", 1))
+        links = Links(ME, Book(tmp_path / "book", [nobody]))
+        await links.start(Address("127.0.0.1", 0), Deaf())
+        await eventually(lambda: 2 in links._nudges)
+        links._nudges[2].set()
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await links.close()
+
+    asyncio.run(scene())

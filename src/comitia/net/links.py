@@ -136,7 +136,8 @@ class Links:
             # Whoever dials in can be reached: then the pause is over.
             nudge = self._nudges[peer] = asyncio.Event()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(nudge.wait(), pause_s * random.uniform(0.5, 1))
+                async with asyncio.timeout(pause_s * random.uniform(0.5, 1)):
+                    await nudge.wait()
             pause_s = min(2 * pause_s, BACKOFF_S[1])
         del self._dialling[peer]
 
