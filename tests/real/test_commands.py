@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import redis
 from processes import ENVIRONMENT, comitia, free_ports, running, wait
+from replicated_logs import every_log
 
 from comitia.cli import doctor
 
@@ -167,8 +168,9 @@ def wait_for_status(node: tuple[str, ...]) -> str:
 
 
 @pytest.mark.slow
-def test_health_metrics_and_refusals_over_http(tmp_path: Path) -> None:
-    with running(tmp_path) as cluster:
+@every_log
+def test_health_metrics_and_refusals_over_http(tmp_path: Path, protocol: str) -> None:
+    with running(tmp_path, protocol=protocol) as cluster:
         cluster.settle()
         base = f"http://127.0.0.1:{cluster.http[1]}"
         assert get(f"{base}/livez") == (200, "ok\n")

@@ -11,6 +11,7 @@ import pytest
 import redis
 from replicated_logs import on_a_cluster_of_every_log
 
+from comitia.cli import doctor
 from comitia.net.local import LocalCluster
 from comitia.serve.fronts import REGISTERS
 
@@ -63,6 +64,19 @@ def test_a_log_is_looked_at_and_led_by_whom_the_operator_wants(
     assert counted["comitia_applied_slot"] >= 1
     assert counted["comitia_link_sent_bytes_total"] > 0
     assert redis.Redis(port=cluster.ports[leader].redis).get("x") == b"1"
+    looked_at = "\n".join(text for _, text in doctor.cluster((cluster.http(1),)))
+    assert "3 voters, 1 of them may fail" in looked_at
+    assert "its clock is" in looked_at
+    address = f"127.0.0.1:{cluster.ports[2].peer}"
+    known = ask(cluster, "members", "add", "n2", "--address", address, code=1)
+    assert "is a member already" in known
+    assert "no learner" in ask(cluster, "members", "promote", "n2", code=1)
+    assert "n9" in ask(cluster, "members", "remove", "n9", "--yes", code=1)
+    assert "n9" in ask(cluster, "leader", "transfer", "n9", code=1)
+    cluster.kill(3 if to != 3 else 2)
+    assert "DEGRADED, tolerates 0 failures" in ask(cluster, "status", code=1)
+    cluster.kill(to if to != 1 else ({2, 3} & set(cluster.processes)).pop())
+    assert "NOT SERVING" in ask(cluster, "status", code=1)
 
 
 @pytest.mark.slow

@@ -663,3 +663,13 @@ def test_the_primary_hands_over_to_whom_it_is_told(to: int) -> None:
     assert world.leaders() == [to]
     world.propose(to, "b")
     assert world.values(1) == ["a", "b"]
+
+
+def test_a_primary_that_hears_no_quorum_is_not_shown_as_the_leader() -> None:
+    """It stays the primary of its view; operators and load balancers ask whether it serves."""
+    world = HandWorld(PROTOCOL, 3)
+    world.settle()
+    assert PROTOCOL.view(world.nodes[1]).leader == 1
+    world.isolate(1)
+    world.elapse(lambda: PROTOCOL.view(world.nodes[1]).leader is None)
+    assert world.nodes[1].leader == 1

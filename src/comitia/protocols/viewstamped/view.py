@@ -16,7 +16,8 @@ def view(node: State) -> View:
     return View(
         role=role,
         epoch=node.view.number,
-        leader=node.leader,
+        # A primary that hears no quorum is one still, by arithmetic, and serves nobody.
+        leader=node.leader if node.loyal or not node.is_primary else None,
         last=node.op_number,
         committed=node.commit_number,
         voters=node.group.configuration,
