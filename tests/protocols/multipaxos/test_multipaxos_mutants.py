@@ -18,6 +18,7 @@ from comitia.protocols.multipaxos import PROTOCOL
 from comitia.protocols.multipaxos import MultiPaxos as Paxos
 from comitia.protocols.multipaxos.models import (
     agreement,
+    forgotten_pvalues,
     holes,
     quorums_that_miss,
     reconfiguration,
@@ -486,7 +487,7 @@ def test_larger_worlds_keep_every_promise_in_every_order(model: Model) -> None:
     assert report.states > 100_000
 
 
-@pytest.mark.parametrize("model", [quorums_that_miss(), window_not_kept()])
+@pytest.mark.parametrize("model", [quorums_that_miss(), window_not_kept(), forgotten_pvalues()])
 def test_quorums_that_do_not_meet_choose_two_commands(model: Model) -> None:
     report = breadth_first(space_of(model, PROTOCOL.promises))
     assert report.outcome == "broken"

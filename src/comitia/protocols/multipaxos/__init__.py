@@ -36,6 +36,7 @@ from comitia.kernel import Codec, NodeId, Protocol
 from comitia.protocols.multipaxos.messages import MESSAGES
 from comitia.protocols.multipaxos.models import (
     agreement,
+    forgotten_pvalues,
     holes,
     quorums_that_miss,
     reconfiguration,
@@ -65,7 +66,14 @@ PROTOCOL = Protocol(
     promises=PROMISES,
     view=view,
     alike=("window",),
-    models=(agreement, holes, reconfiguration, quorums_that_miss, window_not_kept),
+    models=(
+        agreement,
+        holes,
+        reconfiguration,
+        quorums_that_miss,
+        window_not_kept,
+        forgotten_pvalues,
+    ),
     stress={
         "window": (1, 2, 5, 256),
         "max_waiting": (2, 4096),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 from comitia.kernel import Ballot, Model, NodeId, Out, Propose, Reconfigure, Slot
 from comitia.kernel.model import Nodes
@@ -60,6 +61,14 @@ class ThinQuorums(Silent):
         return len(accepted) >= configuration.quorum.size - 1
 
 
+class Forgetful(Silent):
+    """Must fail: what an acceptor has accepted is not on its disk."""
+
+    stable: ClassVar[tuple[str, ...]] = tuple(
+        name for name in Silent.stable if name not in ("accepted", "decided")
+    )
+
+
 class Hasty(Timeless):
     """Must fail: a configuration decides from the very next slot on."""
 
@@ -91,6 +100,12 @@ def holes(acceptors: int = 3, commands: int = 2, crashes: int = 0) -> Model:
 def quorums_that_miss(acceptors: int = 4) -> Model:
     """Must fail: quorums that do not meet, as 2 of 4; two commands are chosen for a slot."""
     model = _model(acceptors, 0, 1, (1, 1), ThinQuorums)
+    return replace(model, sometimes={}, breaks="ChosenStays")
+
+
+def forgotten_pvalues(acceptors: int = 3, crashes: int = 1) -> Model:
+    """Must fail: who crashes forgets what it accepted, so the next leader does not hear of it."""
+    model = _model(acceptors, crashes, 1, (1, 1), Forgetful)
     return replace(model, sometimes={}, breaks="ChosenStays")
 
 
