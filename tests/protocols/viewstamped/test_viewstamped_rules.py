@@ -619,6 +619,28 @@ def test_every_member_may_be_replaced_at_once() -> None:
     assert world.values(6) == ["a", "b"]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_who_was_replaced_tells_the_new_group_until_a_quorum_of_it_runs(restarted: bool) -> None:
+    world = VR()
+    world.propose(1, "a")
+    for id in (4, 5, 6):
+        world.start(id)
+    world.ask(1, Reconfigure(9, frozenset({4, 5, 6})), settle=False)
+    while world.nodes[1].group.epoch == 0:
+        world.deliver(world.flying[0])
+    world.crash(2, 3)
+    if restarted:
+        world.restart(1)
+    world.flying = []  # STARTEPOCH is lost, and nobody else knows
+    assert {world.nodes[id].group.epoch for id in (4, 5, 6)} == {0}
+    world.fire(1, "hand-on")
+    assert world.leaders() == [4]
+    world.propose(4, "b")
+    assert world.values(6) == ["a", "b"]
+    world.fire(1, "hand-on")
+    assert "hand-on" not in world.timers[1]
+
+
 def test_nothing_is_ordered_behind_a_reconfiguration_in_its_epoch() -> None:
     world = VR()
     world.start(4)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from comitia.kernel import NodeId, Out, Reconfigure, fired, received
 from comitia.protocols.viewstamped.messages import EpochStarted, Group, Op, StartEpoch, View
 from comitia.protocols.viewstamped.reads import Reads
-from comitia.protocols.viewstamped.state import NORMAL
+from comitia.protocols.viewstamped.state import NORMAL, RECOVERING
 
 WARM = 64  # a newcomer this many ops behind is caught up well enough
 WARM_UP_MS = 30_000
@@ -98,22 +98,36 @@ class Reconfiguration(Reads):
         self.asked = False
         if not self.is_member:
             out.cancel_timer("view-change")
+            out.set_timer("hand-on", after=self.timeout())
         elif self.is_primary:
             self.begin_as_primary(out)
         else:
             self.hear(out)
 
+    @fired("hand-on")
+    def on_hand_on_timer(self, out: Out) -> None:
+        """Section 7.1.1: who was replaced tells the new group of it again until a quorum of that
+        runs; nobody else may know.
+        """
+        if not self.is_member and not self.quorum.is_write_quorum(self.started):
+            late = [n for n in self.group.configuration if n not in self.started]
+            out.broadcast(late, StartEpoch(self.group))
+            out.set_timer("hand-on", after=self.timeout())
+
     @received(StartEpoch)
     def on_start_epoch(self, src: NodeId, message: StartEpoch, out: Out) -> None:
         if message.group.epoch > self.group.epoch:
             self.ask_for_state(src, out)
+        elif self.is_member and self.status != RECOVERING:
+            out.send(src, EpochStarted(self.group.epoch))
 
     @received(EpochStarted)
     def on_epoch_started(self, src: NodeId, message: EpochStarted, out: Out) -> None:
         """Step 3 of section 7.1.1: when a quorum runs, who was replaced may be stopped."""
-        if message.epoch != self.group.epoch or self.reconfigure is None or not self.ordered:
+        if message.epoch < self.group.epoch or src not in self.group.configuration:
             return
         self.started |= {src}
-        if self.quorum.is_write_quorum(self.started):
-            out.answer(self.reconfigure, None)
+        request = self.reconfigure
+        if request is not None and self.ordered and self.quorum.is_write_quorum(self.started):
+            out.answer(request, None)
             self.reconfigure = None

@@ -20,6 +20,8 @@ class ViewstampedReplica(Reconfiguration):
         self.execute(max(self.commit_number, self.group.since), out)
         if not self.is_member:
             self.status = NORMAL if self.view == self.last_normal_view else STATE_TRANSFER
+            if self.group.epoch:
+                out.set_timer("hand-on", after=self.timeout())
             return
         self.hear(out)  # whom this replica heard before it crashed it has forgotten: be loyal
         if self.lifetime > 1 and not self.keeps_log:
