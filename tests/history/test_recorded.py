@@ -16,9 +16,6 @@ from .oracle import explains
 FOLDER = Path(
     os.environ.get("COMITIA_HISTORIES", Path(__file__).parents[2] / "../shared/histories")
 )
-if not FOLDER.exists():
-    # A worktree lies one folder deeper than a clone.
-    FOLDER = Path(__file__).parents[2] / "../../shared/histories"
 VERDICTS = FOLDER / "verdicts.csv"
 ROWS = list(csv.DictReader(VERDICTS.open())) if VERDICTS.exists() else []
 

@@ -7,6 +7,7 @@ import sys
 import click
 
 from comitia.cli._nodes import node_option, output_option, statuses
+from comitia.net.status import Status
 
 
 @click.command(epilog="Example: comitia status -o json")
@@ -45,13 +46,13 @@ def command(nodes: tuple[str, ...], output: str) -> None:
     sys.exit(0 if verdict == "HEALTHY" else 1)
 
 
-def _table(verdict: str, spare: int, found: dict, failed: dict[int, str]) -> None:  # type: ignore[type-arg]
+def _table(verdict: str, spare: int, found: dict[int, Status], failed: dict[int, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     newest = max(found.values(), key=lambda status: status.epoch)
     last = max(status.committed for status in found.values())
-    lookout = found.get(newest.leader, newest)
+    lookout = found.get(newest.leader or 0, newest)  # no node has number 0
     rtts = {peer.node: peer.rtt_ms for peer in lookout.peers}
     console = Console(highlight=False)
     colour = {"HEALTHY": "green", "DEGRADED": "yellow"}.get(verdict, "red")
