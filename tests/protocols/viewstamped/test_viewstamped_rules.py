@@ -199,6 +199,26 @@ def test_a_primary_gives_up_for_a_member_that_cannot_come_back_to_its_view() -> 
     assert world.view(1) == 1
 
 
+def test_who_hears_the_primary_of_a_view_that_is_over_hinders_nobody_from_leaving_a_later() -> None:
+    world = VR(size=5)  # found by seed 333264: nothing was served any more
+    world.isolate(1, 4)
+    world.change_view(2, 3, 5)
+    assert world.leaders() == [1, 2]
+    world.crash(2, 5)
+    world.heal()
+    world.elapse(lambda: 3 in world.leaders())  # n4 hears n1 all the time
+    world.propose(3, "a")
+    assert world.values(1) == world.values(3) == world.values(4) == ["a"]
+
+
+def test_a_replica_whose_view_has_not_started_cannot_make_others_disloyal() -> None:
+    world = VR()
+    world.deliver((3, 2, AskToLeave(View(0, 1), started=False)))
+    assert not world.find(AgreeToLeave)
+    world.deliver((3, 2, AskToLeave(View(0, 1), started=True)))
+    assert world.find(AgreeToLeave)
+
+
 def test_the_new_log_is_that_of_the_latest_normal_view_even_if_another_is_longer() -> None:
     world = VR(size=5)
     world.isolate(1)

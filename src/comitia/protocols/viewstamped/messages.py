@@ -87,6 +87,8 @@ class AskToLeave(Message):
     """I hear nothing of the primary of `view`; do you?  Changes nothing (not in the paper)."""
 
     view: View
+    started: bool
+    """Whether that view is known to have had a primary."""
 
 
 class AgreeToLeave(Message):

@@ -44,12 +44,17 @@ class ViewChange(NormalOperation):
             return
         out.set_timer("view-change", after=self.timeout())
         self.agreed = frozenset()
-        out.broadcast(self.others, AskToLeave(self.view))
+        out.broadcast(self.others, AskToLeave(self.view, self.status != VIEW_CHANGE))
         self.on_agree_to_leave(self.id, AgreeToLeave(self.view), out)
 
     @received(AskToLeave)
     def on_ask_to_leave(self, src: NodeId, message: AskToLeave, out: Out) -> None:
-        if not self.loyal:
+        """Loyalty is to the primary of this replica's view, not to one that came after it.
+
+        A view that has started ends all before it: the primary of an older one, though heard, will
+        commit nothing more, and a replica that waited for it could keep a quorum from the others.
+        """
+        if not self.loyal or (message.started and message.view > self.view):
             out.send(src, AgreeToLeave(message.view))
 
     @received(AgreeToLeave)
