@@ -219,6 +219,28 @@ def test_a_replica_whose_view_has_not_started_cannot_make_others_disloyal() -> N
     assert world.find(AgreeToLeave)
 
 
+def test_a_view_does_not_start_once_its_primary_knows_what_a_later_one_has_committed() -> None:
+    world = VR()  # found by seed 416975: n2 stopped with an assertion
+    world.isolate(2)
+    world.propose(1, "a")
+    world.heal()
+    world.transfer(1, token=0, to=2, settle=False)
+    world.deliver(*world.find(StartViewChange, src=1))
+    world.deliver(*world.find(StartViewChange, src=2, to=1))
+    to_n2 = world.lose(DoViewChange, to=2)
+    world.isolate(2)
+    world.fire(3, "view-change")
+    world.propose(3, "b")
+    world.heal()
+    world.deliver(*to_n2)
+    world.deliver(*world.find(DoViewChange, src=2, to=2))
+    assert world.lose(GetState, src=2)
+    world.deliver((1, 2, CommittedState(View(0, 2), 0, (Op(b"a"), Op(b"b")))))
+    assert world.values(2) == ["a", "b"]
+    assert world.nodes[2].leader is None
+    world.elapse(lambda: world.view(2) == 2 and world.nodes[2].leader == 3)
+
+
 def test_the_new_log_is_that_of_the_latest_normal_view_even_if_another_is_longer() -> None:
     world = VR(size=5)
     world.isolate(1)

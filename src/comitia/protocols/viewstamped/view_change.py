@@ -145,8 +145,9 @@ class ViewChange(NormalOperation):
             (message for _, message in received),
             key=lambda m: (m.last_normal_view, m.base + len(m.ops)),
         )
+        if best.base + len(best.ops) < self.commit_number:
+            return  # what this replica fetched is of a later view: this one is over
         new = best.ops[self.commit_number - best.base :]
-        assert best.base + len(best.ops) >= self.commit_number, "a committed op is in no log"
         self.log = self.log.cut_after(self.commit_number).append(new)
         self.last_normal_view = self.view
         self.status = NORMAL
