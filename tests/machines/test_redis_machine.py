@@ -27,6 +27,18 @@ def fill(machine: Redis, count: int) -> None:
     machine.apply([[b"SET", b"key%d" % n, b"value%d" % n] for n in range(count)])
 
 
+def test_replies_are_told_while_the_rest_of_the_batch_is_still_to_be_executed() -> None:
+    machine, told = Redis(), []
+    counter = [[b"GET", b"n"]]
+    replies = machine.apply(
+        [[b"INCR", b"n"]] * 50,
+        told=lambda some: told.append((*some, machine.read(counter)[0])),
+    )
+    assert [reply for *some, _ in told for reply in some] == replies == list(range(1, 51))
+    assert [b"%d" % some[-1] for *some, _ in told] == [n for *_, n in told]
+    assert len(told) > 1
+
+
 # -- time --
 
 

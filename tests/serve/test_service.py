@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from comitia.machines.reply import OK, Failure
 from comitia.machines.sessions import decode_batch
 from comitia.serve import service as service_module
+from comitia.serve.gathering import Gathered
 from comitia.serve.service import MAX_IN_FLIGHT, NO_LEADER, UNKNOWN
 
 
@@ -32,6 +33,37 @@ def test_all_commands_of_all_connections_of_one_turn_are_one_value() -> None:
     cluster.run(1)
     assert [client.replies for client in clients] == [[n, n + 1] for n in range(1, 10, 2)]
     assert len(cluster.log) == 1
+
+
+@given(st.lists(st.integers(1, 5), min_size=1), st.lists(st.integers(0, 9)))
+def test_every_client_is_told_its_own_replies_however_they_come(
+    counts: list[int], pieces: list[int]
+) -> None:
+    gathered, told = Gathered(), []
+    for client, count in enumerate(counts):
+        gathered.add([[b"PING"]] * count, 1, lambda some, c=client: told.append((c, list(some))))
+    replies = [(client, n) for client, count in enumerate(counts) for n in range(count)]
+    rest = replies
+    for size in (*pieces, len(replies)):
+        gathered.answer(rest[:size])
+        rest = rest[size:]
+        whole = sum(len(some) for _, some in told)
+        assert whole <= len(replies) - len(rest) < whole + max(counts)
+    assert told == [(c, [(c, n) for n in range(count)]) for c, count in enumerate(counts)]
+
+
+def test_the_first_clients_of_a_batch_are_answered_before_the_last_command_is_executed() -> None:
+    cluster = Cluster()
+    host, seen = cluster.hosts[1], []
+    for _ in range(20):
+        host.service.write(
+            [[b"INCR", b"n"]],
+            1,
+            lambda _: seen.append(host.service.sessions.machine.read([[b"GET", b"n"]])[0]),
+        )
+    cluster.run(1)
+    assert len(cluster.log) == 1
+    assert int(seen[0]) < int(seen[-1]) == 20
 
 
 def test_any_member_takes_commands_and_all_reach_the_same_state() -> None:

@@ -6,13 +6,16 @@ computer: a machine knows no clock (time comes in with the batch), no dice and n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from comitia.machines.reply import Reply
 
 Command = Sequence[bytes]
 """A command's name and arguments; never empty."""
+
+Told = Callable[[Sequence[Reply]], None]
+"""Is told replies as they come about, in order, some at a time: clients need not wait for all."""
 
 Millis = int
 """Milliseconds since 1970, by the clock of whoever proposed the batch."""
@@ -22,15 +25,21 @@ class Machine(Protocol):
     """What sessions, services and tests rely on, whatever the machine stores."""
 
     def apply(
-        self, commands: Sequence[Command], time_ms: Millis = 0, origin: int = 0
+        self,
+        commands: Sequence[Command],
+        time_ms: Millis = 0,
+        origin: int = 0,
+        told: Told | None = None,
     ) -> list[Reply]:
         """Execute `commands` in order and return a reply for each; never raises for their content.
 
         The machine's time becomes the later of its own and `time_ms`.  `origin` is the member
-        whose clients sent them.
+        whose clients sent them; `told`, if given, hears all replies before this returns.
         """
 
-    def read(self, commands: Sequence[Command], now_ms: Millis = 0) -> list[Reply]:
+    def read(
+        self, commands: Sequence[Command], now_ms: Millis = 0, told: Told | None = None
+    ) -> list[Reply]:
         """Return the replies of `commands`, all of which only read; changes nothing.
 
         `now_ms` counts only for what is left of a time to live, never for what exists.

@@ -14,7 +14,7 @@ and batches of one session are executed in order, which keeps the order of each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 from hashlib import blake2b
 from itertools import chain
@@ -23,7 +23,7 @@ from typing import Annotated
 import msgspec
 
 from comitia.kernel import DecodeError, Record
-from comitia.machines.machine import Machine
+from comitia.machines.machine import Machine, Told
 from comitia.machines.reply import Failure, Reply, pack_replies, unpack_replies
 
 _Command = Annotated[Sequence[bytes], msgspec.Meta(min_length=1)]
@@ -121,6 +121,10 @@ class _Head(msgspec.Struct, array_like=True):
     sessions: list[tuple[int, int, int, msgspec.Raw]]
 
 
+def _nobody(batch: Batch) -> None:
+    """Nobody waits for the replies to `batch`."""
+
+
 class Sessions:
     """A machine that is fed batches, of which some arrive twice, late, or never."""
 
@@ -128,8 +132,13 @@ class Sessions:
         self.machine = machine
         self._sessions: dict[int, Session] = {}
 
-    def apply(self, value: bytes) -> tuple[Batch | None, Fate, Sequence[Reply]]:
-        """Execute the batch in `value`, or do not; the replies are empty unless it ever was."""
+    def apply(
+        self, value: bytes, whom: Callable[[Batch], Told | None] = _nobody
+    ) -> tuple[Batch | None, Fate, Sequence[Reply]]:
+        """Execute the batch in `value`, or do not; the replies are empty unless it ever was.
+
+        `whom` is asked who is to be told the replies while a batch is executed.
+        """
         batch = decode_batch(value)
         if batch is None:
             if value == RESTORED:
@@ -153,7 +162,7 @@ class Sessions:
             return batch, Fate.REPEATED, session.replies[place]
         if place > len(session.replies):
             return batch, Fate.EARLY, ()
-        replies = self.machine.apply(batch.commands, batch.time_ms, batch.origin)
+        replies = self.machine.apply(batch.commands, batch.time_ms, batch.origin, whom(batch))
         session.replies.append(replies)
         return batch, Fate.EXECUTED, replies
 

@@ -245,24 +245,18 @@ class Host:
         until all have, or are silent: what they ask shares an entry, a message to each peer,
         which also brings the news of what was decided, and a sync.
         """
-        application, before = self.application, self._gathered
+        application = self.application
         if self._inbox and not self.storage.busy:
             self._silent = 0
             self._round(ends=not application.serving)
-        elif self._passes:
-            self._silent += 1
-        else:
+            application.after_turn()
+            self.links.flush()
+        elif not self._passes:
             return False
-        application.after_turn()
-        self.links.flush()
-        self._gathered = application.gathered
-        if self._gathered > before:
-            self._silent = 0
-        if (
-            self._gathered >= application.awaited
-            or self._silent > SILENCE
-            or self._passes == PASSES
-        ):
+        gathered = application.gathered
+        self._silent = 0 if gathered > self._gathered else self._silent + 1
+        self._gathered = gathered
+        if gathered >= application.awaited or self._silent > SILENCE or self._passes == PASSES:
             return False
         self._passes += 1
         self.wake()

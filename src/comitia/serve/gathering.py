@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from comitia.machines.machine import Command
@@ -11,15 +12,20 @@ from comitia.serve.backend import Done
 MAX_BATCH = 1 << 20
 """Bytes above which a batch takes no more; a single call may be longer."""
 
+RESEND_MS = 1000
+"""How long a batch or a question waits before it is sent again; for a batch, doubled each time."""
+
 
 class Gathered:
     """Commands in order, and who waits for which of them."""
 
-    __slots__ = ("_waiting", "asked_ms", "commands", "since_ms", "size")
+    __slots__ = ("_replies", "_told", "_waiting", "asked_ms", "commands", "since_ms", "size")
 
     def __init__(self, since_ms: int = 0) -> None:
         self.commands: list[Command] = []
         self._waiting: list[tuple[int, Done]] = []  # how many commands, and whom to tell
+        self._told = 0  # how many of them have been told
+        self._replies: Sequence[Reply] = ()  # to the first commands of the one whose turn it is
         self.size = 0
         """Bytes, about."""
         self.since_ms = since_ms
@@ -38,12 +44,18 @@ class Gathered:
         self.size += size
 
     def answer(self, replies: Sequence[Reply]) -> None:
-        """Tell everybody their replies."""
-        assert len(replies) == len(self.commands), (len(replies), len(self.commands))
+        """Tell the next `replies`; who waits for several is told when all of them are there."""
+        if self._replies:
+            replies = [*self._replies, *replies]
         position = 0
-        for count, done in self._waiting:
+        while self._told < len(self._waiting):
+            count, done = self._waiting[self._told]
+            if position + count > len(replies):
+                break
+            self._told += 1
             done(replies[position : position + count])
             position += count
+        self._replies = replies[position:]
 
 
 class Outgoing:
@@ -62,3 +74,11 @@ class Outgoing:
         self.sends = 0
         self.resend_ms = 0
         """When to send it again."""
+
+    def sent(self, now_ms: int) -> None:
+        """A copy leaves."""
+        self.sent_s = time.monotonic()
+        self.copies += 1
+        self.refused = False
+        self.resend_ms = now_ms + (RESEND_MS << self.sends)
+        self.sends = min(self.sends + 1, 5)

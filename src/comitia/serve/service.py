@@ -21,20 +21,18 @@ from typing import Literal
 import msgspec
 
 from comitia.kernel import NodeId, Propose, Read, Record, Replica, Request, Slot
-from comitia.machines.machine import Command, Machine
+from comitia.machines.machine import Command, Machine, Told
 from comitia.machines.reply import Failure, Reply
 from comitia.machines.sessions import Batch, Fate, Sessions, decode_batch, encode_batch
 from comitia.net.application import Hosting
 from comitia.serve.backend import Done
-from comitia.serve.gathering import Gathered, Outgoing
+from comitia.serve.gathering import RESEND_MS, Gathered, Outgoing
 
 MAX_IN_FLIGHT = 16 << 20
 """Bytes of commands under way above which clients are not read."""
 SOON_S = 0.002
 """Batches that take no longer go one by one, each with all that came during the one before."""
 TICK_S = 0.1
-RESEND_MS = 1000
-"""How long a batch or a question waits before it is sent again; for a batch, doubled each time."""
 
 NO_LEADER = Failure("CLUSTERDOWN not executed: this member knows of no leader; try again")
 UNKNOWN = Failure(
@@ -136,24 +134,25 @@ class Service:
             "batches_in_flight": len(self._outgoing),
         }
 
-    def _answer(self, gathered: Gathered, replies: Sequence[Reply]) -> None:
+    def _answering(self, gathered: Gathered) -> Told:
+        """Return what tells the clients their replies; they no longer count as waiting."""
         was_full = self.full
         self._in_flight -= gathered.size
         self.awaited = max(self.awaited, self.gathered) + len(gathered.commands)
-        gathered.answer(replies)
         if was_full and not self.full:
             for resume in self._resume:
                 resume()
+        return gathered.answer
 
     def _fail(self, gathered: Gathered, failure: Failure) -> None:
-        self._answer(gathered, [failure] * len(gathered.commands))
+        self._answering(gathered)([failure] * len(gathered.commands))
 
     # -- the host's side: see `Application` --
 
     @property
     def gathered(self) -> int:
         """How many commands wait for `before_turn`."""
-        return sum(len(each.commands) for each in self._writes) + len(self._reads.commands)
+        return sum([len(each.commands) for each in self._writes]) + len(self._reads.commands)
 
     @property
     def serving(self) -> bool:
@@ -206,7 +205,7 @@ class Service:
         self._host.request(Read(self._token))
 
     def _execute(self, reads: Gathered) -> None:
-        self._answer(reads, self._machine.read(reads.commands, self._host.now_ms()))
+        self._machine.read(reads.commands, self._host.now_ms(), self._answering(reads))
 
     def _send_new(self, gathered: Gathered) -> None:
         if self._no_writes is not None:
@@ -224,11 +223,7 @@ class Service:
         leader = self._leader
         if leader is None:
             return
-        outgoing.sent_s = time.monotonic()
-        outgoing.copies += 1
-        outgoing.refused = False
-        outgoing.resend_ms = self._host.now_ms() + (RESEND_MS << outgoing.sends)
-        outgoing.sends = min(outgoing.sends + 1, 5)
+        outgoing.sent(self._host.now_ms())
         value = encode_batch(
             Batch(
                 self.member,
@@ -289,19 +284,27 @@ class Service:
         """Execute a decided batch and, when it is of this member, answer its clients."""
         if not value:
             return  # the protocol's own
-        batch, fate, replies = self.sessions.apply(value)
+        batch, fate, replies = self.sessions.apply(value, self._whom)
         if batch is not None and batch.origin == self.member:
             self._settle(batch, fate, replies)
 
+    def _whom(self, batch: Batch) -> Told | None:
+        """Return what tells the replies of `batch` to clients, if any wait for them."""
+        if batch.origin != self.member or batch.incarnation != self._incarnation:
+            return None  # of another, or of the process that ran here before
+        # In order: what stands before it was executed too, or given up.
+        if not self._outgoing or self._outgoing[0].sequence != batch.sequence:
+            return None
+        first = self._outgoing.popleft()
+        self._pace_s += (time.monotonic() - first.sent_s - self._pace_s) / 8
+        return self._answering(first.gathered)
+
     def _settle(self, batch: Batch, fate: Fate, replies: Sequence[Reply]) -> None:
         if batch.incarnation != self._incarnation:
-            return  # of the process that ran here before
-        if fate is Fate.EXECUTED or fate is Fate.REPEATED:
-            # In order: what stands before it was executed too, or given up.
-            if self._outgoing and self._outgoing[0].sequence == batch.sequence:
-                first = self._outgoing.popleft()
-                self._pace_s += (time.monotonic() - first.sent_s - self._pace_s) / 8
-                self._answer(first.gathered, replies)
+            return
+        if fate is Fate.REPEATED:
+            if told := self._whom(batch):
+                told(replies)
         elif fate is Fate.EARLY and self._host.now_ms() >= self._patience_ms:
             # One before it is lost: all go again, in order, once for all that arrive early.
             self._patience_ms = self._host.now_ms() + RESEND_MS
@@ -348,7 +351,7 @@ class Service:
             replies = self.sessions.replies(self.member, self._incarnation, sequence)
             if replies is None:
                 break
-            self._answer(self._outgoing.popleft().gathered, replies)
+            self._answering(self._outgoing.popleft().gathered)(replies)
 
     def digest(self) -> bytes:
         """Return 32 bytes that equal replicas share."""

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from comitia.kernel import DecodeError
+from comitia.machines.machine import Told
 from comitia.machines.redis.arguments import Refusal
 from comitia.machines.redis.command import Function
 from comitia.machines.redis.commands import DATA, run
@@ -17,6 +18,8 @@ from comitia.machines.redis.watches import Row
 from comitia.machines.reply import Reply
 
 FORMAT = "comitia redis 1"
+PIECE = 8
+"""Commands that are executed before their clients are told."""
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -45,20 +48,36 @@ class Redis:
         self._db = Keyspace()
 
     def apply(
-        self, commands: Sequence[Sequence[bytes]], time_ms: int = 0, origin: int = 0
+        self,
+        commands: Sequence[Sequence[bytes]],
+        time_ms: int = 0,
+        origin: int = 0,
+        told: Told | None = None,
     ) -> list[Reply]:
         """Execute `commands` in order; unknown ones are answered with an error."""
         db = self._db
         db.origin = origin
         db.advance(time_ms)
-        return self._run(commands)
+        return self._run(commands, told)
 
-    def read(self, commands: Sequence[Sequence[bytes]], now_ms: int = 0) -> list[Reply]:
+    def read(
+        self, commands: Sequence[Sequence[bytes]], now_ms: int = 0, told: Told | None = None
+    ) -> list[Reply]:
         """Execute `commands`, which only read."""
         self._db.now_ms = max(now_ms, self._db.time_ms)
-        return self._run(commands)
+        return self._run(commands, told)
 
-    def _run(self, commands: Sequence[Sequence[bytes]]) -> list[Reply]:
+    def _run(self, commands: Sequence[Sequence[bytes]], told: Told | None) -> list[Reply]:
+        if told is None:
+            return self._execute(commands)
+        replies: list[Reply] = []
+        for start in range(0, len(commands), PIECE):
+            piece = self._execute(commands[start : start + PIECE])
+            told(piece)
+            replies += piece
+        return replies
+
+    def _execute(self, commands: Sequence[Sequence[bytes]]) -> list[Reply]:
         # The hot path: one lookup, one comparison, one call a command.
         db, find = self._db, _BOUNDS.get
         replies: list[Reply] = []
