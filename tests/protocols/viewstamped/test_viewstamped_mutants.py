@@ -190,7 +190,9 @@ def test_a_rule_s_own_test_kills_its_mutant(
 
 # More than f replicas without their logs at once may wait for ever: only safety is promised.
 CRASHES = Settings(
-    faults=parse_faults("network,crash,sync"), liveness=False, options={"log": "memory"}
+    faults=parse_faults("network,crash,sync,membership,compact,transfer"),
+    liveness=False,
+    options={"log": "memory"},
 )
 
 

@@ -18,11 +18,13 @@ from comitia.protocols.viewstamped import (
 from comitia.protocols.viewstamped.messages import (
     AgreeToLeave,
     AskToLeave,
+    Checkpoint,
     Commit,
     CommitOk,
     CommittedState,
     DoViewChange,
     GetState,
+    Group,
     InstallCheckpoint,
     NewState,
     Op,
@@ -530,6 +532,54 @@ def test_with_the_view_on_disk_the_same_crashes_lose_nothing_and_end() -> None:
     assert world.leaders() == [3]
     world.fire(2, "resend")
     assert world.nodes[2].status == "normal"
+
+
+def test_a_log_in_memory_is_recovered_after_a_reconfiguration() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.propose(1, "a")
+    world.start(4)
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3, 4})))
+    world.restart(3)
+    assert world.nodes[3].status == "recovering"
+    world.settle()
+    assert world.nodes[3].status == "normal"
+    assert world.values(3) == ["a"]
+    assert world.nodes[3].groups == world.nodes[2].groups
+
+
+def test_a_log_in_memory_is_recovered_from_a_checkpoint_older_than_its_group() -> None:
+    world = VR(replica=InMemoryReplica, trailing_ops=0)
+    world.propose(1, "a")
+    world.propose(1, "b")
+    world.start(4)
+    world.ask(1, Reconfigure(8, frozenset({1, 2, 3, 4})))  # op 3
+    world.propose(1, "c")
+    for id in (1, 2, 4):
+        world.ask(id, Compact(1))
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3})))  # op 5
+    world.restart(3)
+    world.settle()
+    assert world.nodes[3].status == "normal"
+    assert world.applied[3][0] == (1, b"<snapshot>")
+    assert world.values(3) == ["<snapshot>", "b", "c"]
+    world.ask(3, Compact(4))  # of the group in between, which was lost with the log
+    assert world.nodes[3].checkpoint == Checkpoint(4, Group(1, (1, 2, 3, 4), 3))
+    world.ask(3, Compact(5))
+    assert world.nodes[3].checkpoint == Checkpoint(5, Group(2, (1, 2, 3), 5))
+
+
+def test_a_log_in_memory_is_recovered_though_the_epoch_ended_meanwhile() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.propose(1, "a")
+    world.start(4)
+    world.crash(3)
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3, 4})))
+    world.flying = []  # n3 is told nothing
+    world.start(3)
+    world.settle()
+    assert world.nodes[3].group == world.nodes[1].group
+    assert world.nodes[3].status == "normal"
+    assert world.values(3) == ["a"]
 
 
 # Section 6.3: reads.

@@ -166,6 +166,8 @@ class NormalOperation(State):
             out.deliver(self.executed, op.value)
             if op.members and self.executed > self.group.since:  # not again after a restart
                 self.enter_epoch(op.members, out)
+            elif op.members:
+                self.recall_group(op.members)
 
     def on_compact(self, request: Compact, out: Out) -> None:
         """Section 5.1: a checkpoint stands for the log's prefix."""
@@ -185,4 +187,7 @@ class NormalOperation(State):
         raise NotImplementedError
 
     def enter_epoch(self, members: tuple[NodeId, ...], out: Out) -> None:
+        raise NotImplementedError
+
+    def recall_group(self, members: tuple[NodeId, ...]) -> None:
         raise NotImplementedError

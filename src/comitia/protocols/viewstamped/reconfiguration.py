@@ -86,6 +86,16 @@ class Reconfiguration(Reads):
         if self.is_member:
             out.broadcast((*everybody, self.id), EpochStarted(group.epoch))
 
+    def recall_group(self, members: tuple[NodeId, ...]) -> None:
+        """A RECONFIGURATION before the current group's is executed again, after a restart: a
+        replica that lost its log lost this group too, and a checkpoint may need it.
+        """
+        before = tuple(g for g in self.groups if g.since < self.executed)
+        later = self.groups[len(before) :]
+        if later[0].since != self.executed:
+            group = Group(before[-1].epoch + 1, members, self.executed)
+            self.groups = (*before, group, *later)
+
     def begin_epoch(self, out: Out) -> None:
         """Everything up to the start of this epoch is here: normal in its first view."""
         waiting, self.reconfigure = self.reconfigure, None

@@ -74,7 +74,10 @@ class RecoveryProtocol(StateTransfer):
         self.recover_into = None
 
     def may_take_state(self, view: View) -> bool:
-        return self.recover_into is not None and view >= self.recover_into
+        """In a later epoch this replica promised nothing; what is committed leads there."""
+        if self.recover_into is not None:
+            return view >= self.recover_into
+        return view.epoch > self.group.epoch
 
     def holds_enough(self, view: View, op_number: int) -> bool:
         """Does the log of `view` up to `op_number` hold all that this replica may have promised?

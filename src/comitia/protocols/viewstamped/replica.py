@@ -16,8 +16,11 @@ class ViewstampedReplica(Reconfiguration):
     def on_start(self, out: Out) -> None:
         self.lifetime += 1
         self.commit_number = self.executed = self.checkpoint.op_number
-        # A group begins when its RECONFIGURATION is committed: that much is known to be.
-        self.execute(max(self.commit_number, self.group.since), out)
+        if self.keeps_log:
+            # A group begins when its RECONFIGURATION is committed: that much is known to be.
+            self.execute(max(self.commit_number, self.group.since), out)
+        elif self.group.epoch:  # the groups in between come back with the log
+            self.groups = (self.checkpoint.group, self.group)
         if not self.is_member:
             self.status = NORMAL if self.view == self.last_normal_view else STATE_TRANSFER
             if self.group.epoch:
@@ -86,6 +89,7 @@ class ViewstampedReplica(Reconfiguration):
         m.NewState,
         m.CommittedState,
         m.InstallCheckpoint,
+        m.StartEpoch,  # in an epoch that is over nobody answers
     )
 
 
