@@ -123,8 +123,8 @@ def test_a_leader_needs_the_promises_of_a_majority_of_distinct_acceptors() -> No
     world.stand(1, settle=False)
     world.pass_on(P1a, to=2)
     (promise,) = world.find(P1b, src=2)
-    world.deliver(promise, promise, promise)
     world.lose(P1a)
+    world.deliver(promise, promise, promise)
     world.settle()
     assert world.leaders() == []
     world.stand(1)
@@ -351,6 +351,10 @@ def test_what_waits_for_a_slot_when_the_leader_steps_down_is_refused_and_never_d
     world.lose()
     world.deliver((2, 1, Decision(Ballot(9, 2), 0, 0, 0)))
     assert [request.value for _, request, _ in world.refusals] == [b"b"]  # type: ignore[attr-defined]
+    world.stand(1, 2, 3)
+    assert world.leaders() == [1]
+    world.propose(1, "c")
+    assert [world.values(id) for id in (1, 2, 3)] == [["c"]] * 3  # "a" might have been, "b" not
 
 
 def test_a_leader_that_one_acceptor_preempts_goes_on_and_takes_it_back() -> None:

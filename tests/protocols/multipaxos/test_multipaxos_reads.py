@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hand_world import Flying
 from multipaxos_world import PaxosWorld
 
 from comitia.kernel import ZERO, Ballot
@@ -15,6 +16,7 @@ from comitia.protocols.multipaxos.messages import (
     P2b,
     ReadReply,
     ReadRequest,
+    TakeOver,
 )
 
 
@@ -143,6 +145,42 @@ def test_a_leader_whom_nobody_succeeded_leads_on_with_a_new_ballot() -> None:
     assert world.answer(7) == 1
 
 
+def failed_hand_over() -> tuple[PaxosWorld, tuple[Flying, ...]]:
+    """n1 asks n2 to take over, and what they say is late: n1 leads on with a new ballot.  What was
+    late is returned: n1's order, and n2's scout on its way to n3.
+    """
+    world = PaxosWorld()
+    world.transfer(1, 9, 2, settle=False)
+    (order,) = world.lose(TakeOver)
+    world.deliver(order)
+    (scout,) = world.lose(P1a, src=2, to=3)
+    world.lose()
+    world.fire(1, "transfer")
+    world.fire(1, "heartbeat")
+    assert world.nodes[1].leader_ballot_num == Ballot(2, 1)
+    assert world.leaders() == [1]
+    return world, (order, scout)
+
+
+def test_the_late_scout_of_a_hand_over_that_came_to_nothing_finds_no_promise() -> None:
+    world, (_, scout) = failed_hand_over()
+    asks = scout[2]
+    assert isinstance(asks, P1a)
+    assert (asks.ballot_num, asks.given_up) == (Ballot(2, 2), Ballot(1, 1))
+    world.deliver(scout)  # of a higher ballot, and n1's lease in its new ballot runs
+    assert world.find(P1b, src=3) == []
+    assert world.nodes[3].ballot_num == Ballot(2, 1)
+    world.read(1, 7, settle=False)
+    assert world.answer(7) == 0
+
+
+def test_a_late_order_to_take_over_is_not_obeyed_once_there_is_a_later_ballot() -> None:
+    world, (order, _) = failed_hand_over()
+    world.deliver(order)
+    assert not world.nodes[2].scouting
+    assert world.find(P1a) == []
+
+
 # Rounds.
 
 
@@ -167,6 +205,45 @@ def test_an_acceptance_answers_a_round_too() -> None:
     world.pass_on(P2a, to=2)
     world.pass_on(P2b, src=2)
     assert world.answer(7) in (0, 1)
+
+
+def read_of_a_second_life(late: list[Flying]) -> PaxosWorld:
+    """n1 led, got as far as round 9, restarted and leads again, cut off.  It is asked to read."""
+    world = PaxosWorld(reads="index")
+    for _ in range(8):
+        world.fire(1, "heartbeat")
+    world.propose(1, "a", settle=False)
+    world.pass_on(P2a, to=2)
+    world.fire(1, "heartbeat", settle=False)
+    world.pass_on(Decision)
+    late += world.lose(Heard, to=1) + world.lose(P2b, src=2)
+    world.settle()
+    world.restart(1)  # rounds begin from 0 again
+    world.stand(1, 2, 3)
+    assert world.leaders() == [1]
+    world.isolate(1)
+    world.read(1, 7)
+    assert world.nodes[1].settled
+    assert all(message.round > world.nodes[1].round for _, _, message in late)  # type: ignore[attr-defined]
+    return world
+
+
+def test_an_answer_to_a_round_of_an_earlier_life_confirms_no_read() -> None:
+    late: list[Flying] = []
+    world = read_of_a_second_life(late)
+    heard = [flying for flying in late if isinstance(flying[2], Heard)]
+    assert {src for src, _, _ in heard} == {2, 3}
+    world.deliver(*heard)
+    assert unanswered(world, 7)
+
+
+def test_an_acceptance_of_an_earlier_life_confirms_no_read() -> None:
+    late: list[Flying] = []
+    world = read_of_a_second_life(late)
+    accepted = [flying for flying in late if isinstance(flying[2], P2b)]
+    assert [src for src, _, _ in accepted] == [2]
+    world.deliver(*accepted)
+    assert unanswered(world, 7)
 
 
 def test_a_read_at_another_member_is_answered_by_way_of_the_leader() -> None:

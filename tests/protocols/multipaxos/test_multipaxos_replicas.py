@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from multipaxos_world import PaxosWorld
+from multipaxos_world import PaxosWorld, pvalue
 
-from comitia.kernel import Ballot, Propose
+from comitia.kernel import Ballot, Out, Propose
 from comitia.machines.redis import Redis
 from comitia.machines.sessions import Batch, Sessions, encode_batch
 from comitia.protocols.multipaxos.messages import (
@@ -137,6 +137,67 @@ def test_a_slot_is_forgotten_when_a_majority_has_performed_it_and_not_before() -
     world.fire(1, "heartbeat")
     world.fire(1, "heartbeat")
     assert world.nodes[1].accepted.first == 3
+
+
+def test_a_slot_is_kept_until_a_majority_of_five_has_performed_it() -> None:
+    world = PaxosWorld(size=5, trailing_slots=0)
+    for value in "ab":
+        world.propose(1, value, settle=False)
+    world.pass_on(P2a, to=2)
+    world.pass_on(P2a, to=3)
+    world.cut = {(1, 3), (1, 4), (1, 5)}  # these do not hear that it is decided
+    world.lose(P2a)
+    world.settle()
+    assert [world.performed(id) for id in world.voters] == [2, 2, 0, 0, 0]
+    for id in (1, 2):
+        world.compact(id)
+    for _ in range(2):
+        world.fire(1, "heartbeat")
+    assert [world.nodes[id].accepted.first for id in (1, 2)] == [1, 1]
+    world.cut -= {(1, 3)}
+    for _ in range(2):
+        world.fire(1, "heartbeat")
+    assert world.performed(3) == 2
+    assert [world.nodes[id].accepted.first for id in (1, 2)] == [3, 3]
+
+
+def test_nobody_says_that_it_has_performed_a_snapshot_before_it_is_on_disk() -> None:
+    world = PaxosWorld(trailing_slots=0)
+    world.isolate(3)
+    world.propose(1, "a")
+    for _ in range(2):
+        world.fire(1, "heartbeat")
+    world.compact(1)
+    world.heal()
+    node, ballot_num = world.nodes[3], world.nodes[1].leader_ballot_num
+    installed = InstallSnapshot(world.nodes[1].snapshot)
+    asked = Decision(ballot_num, 1, 99, 1)
+
+    def turn(out: Out) -> None:
+        node.on_message(1, installed, out)
+        node.on_message(1, asked, out)
+
+    world.step(3, turn, durable=False)
+    assert node.performed == 1
+    assert world.find(src=3) == []
+
+
+def test_what_is_learnt_takes_the_place_of_what_was_accepted_in_a_lower_ballot() -> None:
+    world = PaxosWorld(leader=0)
+    world.known("b")
+    world.deliver((1, 3, P2a(Ballot(4, 1), 1, (Command(b"a"),), 0, 1)))
+    world.deliver((2, 3, Decisions((pvalue(6, 2, 1, "b"),), 1)))
+    assert world.values(3) == ["b"]
+    assert world.nodes[3].pvalue_at(1) == pvalue(6, 2, 1, "b")
+
+
+def test_what_was_accepted_in_a_higher_ballot_than_is_learnt_stays() -> None:
+    world = PaxosWorld(leader=0)
+    world.known("a")
+    world.deliver((2, 3, P2a(Ballot(6, 2), 1, (Command(b"a"),), 0, 1)))
+    world.deliver((1, 3, Decisions((pvalue(4, 1, 1, "a"),), 1)))
+    assert world.values(3) == ["a"]
+    assert world.nodes[3].pvalue_at(1) == pvalue(6, 2, 1, "a")
 
 
 def test_some_slots_are_kept_behind_the_snapshot_for_laggards() -> None:
