@@ -8,7 +8,7 @@ import pytest
 
 from comitia.protocols.raft import PROTOCOL, Raft
 from comitia.sim.mutants import Mutant, edited, kill, replaced
-from comitia.sim.run import Settings
+from comitia.sim.run import Settings, simulate
 from pages.deaths import tell
 
 MUTANTS = [
@@ -279,3 +279,33 @@ def test_a_broken_line_is_noticed(mutant: Mutant, request: pytest.FixtureRequest
     failure = kill(PROTOCOL, mutant, 4000, settings)
     print(f"{mutant}: {failure.promise}, after {failure.seed + 1} seeds")
     tell("raft", MUTANTS, mutant, settings, failure, request)
+
+
+FOCI = {
+    "swarm": SWARM,
+    "disks": DISKS,
+    "elections": ELECTIONS,
+    "led again": LED_AGAIN,
+    "left behind": LEFT_BEHIND,
+    "alone": ALONE,
+    "leases": LEASES,
+    "snapshots": SNAPSHOTS,
+    "members": MEMBERS,
+    "rounds": ROUNDS,
+    "changes": CHANGES,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seeds", [60, pytest.param(1500, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
+)
+@pytest.mark.parametrize("settings", FOCI.values(), ids=FOCI.keys())
+def test_nothing_is_noticed_where_no_line_is_broken(settings: Settings, seeds: int) -> None:
+    """What kills mutants leaves Raft itself alone."""
+    failures = (simulate(PROTOCOL, seed, settings).failure for seed in range(seeds))
+    assert [str(failure) for failure in failures if failure] == []
+
+
+def test_the_settings_of_every_mutant_are_tried_on_raft_itself() -> None:
+    assert all(settings in FOCI.values() for settings in FOCUS.values())

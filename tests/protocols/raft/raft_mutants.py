@@ -6,29 +6,35 @@ needs something rare.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace as changed
 from typing import ClassVar
+
+from raft_ports import Early, WholeLog
 
 from comitia.kernel import (
     Compact,
     Log,
-    Message,
     Micros,
     NodeId,
     Out,
+    Propose,
     Reconfigure,
-    Request,
     Transfer,
     replace,
 )
 from comitia.protocols.raft import Configuration, Entry, Raft, Snapshot
 from comitia.protocols.raft.messages import (
     AppendEntries,
+    AppendEntriesConflict,
     AppendEntriesResponse,
     InstallSnapshot,
+    RequestPreVote,
+    RequestPreVoteResponse,
     RequestVote,
     RequestVoteResponse,
 )
+from comitia.protocols.raft.progress import Progress
 from comitia.protocols.raft.state import CANDIDATE, FOLLOWER, LEADER
 from comitia.sim.faults import parse_faults
 from comitia.sim.run import Settings
@@ -49,64 +55,6 @@ class Mutant(Raft):
     """What a mutant may say of itself."""
 
     SETTINGS: ClassVar[Settings] = Settings()
-
-
-class Through(Out):
-    """Passes on what a step says."""
-
-    __slots__ = ("out",)
-
-    def __init__(self, out: Out) -> None:
-        self.out = out
-
-    @property
-    def now(self) -> int:
-        return self.out.now
-
-    def send(self, to: NodeId, message: Message) -> None:
-        self.out.send(to, message)
-
-    def send_early(self, to: NodeId, message: Message) -> None:
-        self.out.send_early(to, message)
-
-    def set_timer(self, timer: str, after: tuple[int, int]) -> None:
-        self.out.set_timer(timer, after)
-
-    def cancel_timer(self, timer: str) -> None:
-        self.out.cancel_timer(timer)
-
-    def deliver(self, slot: int, value: bytes) -> None:
-        self.out.deliver(slot, value)
-
-    def answer(self, request: Request, result: object) -> None:
-        self.out.answer(request, result)
-
-    def refuse(self, request: Request, reason: str) -> None:
-        self.out.refuse(request, reason)
-
-
-class Early(Through):
-    """Nothing that is sent waits for the disk."""
-
-    __slots__ = ()
-
-    def send(self, to: NodeId, message: Message) -> None:
-        self.out.send_early(to, message)
-
-
-class WholeLog(Through):
-    """Acknowledgements speak for all of the server's log."""
-
-    __slots__ = ("last",)
-
-    def __init__(self, out: Out, last: int) -> None:
-        super().__init__(out)
-        self.last = last
-
-    def send(self, to: NodeId, message: Message) -> None:
-        if isinstance(message, AppendEntriesResponse):
-            message = replace(message, match_index=max(self.last, message.match_index))
-        self.out.send(to, message)
 
 
 # Elections.
@@ -156,6 +104,26 @@ class VotesForTheLongerLog(Mutant):
         return last_log_index >= self.log.last
 
 
+class PreVotesForAnyLog(Mutant):
+    """Section 9.6: a pre-vote is given where the vote would be."""
+
+    def on_request_pre_vote(self, src: NodeId, message: RequestPreVote, out: Out) -> None:
+        last = self.log.last
+        asked = replace(message, last_log_index=last, last_log_term=self.log[last].term)
+        super().on_request_pre_vote(src, asked, out)
+
+
+class CountsOldPreVotes(Mutant):
+    """A pre-vote counts for the term that was asked about only."""
+
+    def on_request_pre_vote_response(
+        self, src: NodeId, message: RequestPreVoteResponse, out: Out
+    ) -> None:
+        if message.vote_granted:
+            message = replace(message, term=self.current_term + 1)
+        super().on_request_pre_vote_response(src, message, out)
+
+
 class CountsEveryAnswer(Mutant):
     """A voter that is heard twice is counted twice: quorums of messages, not of members."""
 
@@ -186,6 +154,13 @@ class ElectsWithHalf(Mutant):
         won = 2 * sum(self.votes.values()) >= len(self.configuration.voters)
         if self.role == CANDIDATE and won:
             self.become_leader(out)
+
+
+class LeadsWithoutAQuorum(Mutant):
+    """Section 6.2: a leader that reaches no quorum for an election timeout steps down."""
+
+    def on_quorum_timeout(self, out: Out) -> None:
+        self.restart_quorum_timer(out)
 
 
 class DeposesOnAnyRequest(Mutant):
@@ -296,6 +271,18 @@ class AcknowledgesEarly(Mutant):
         super().on_append_entries(src, message, Early(out))
 
 
+class RefusesWhatItAppended(Mutant):
+    """What a leader has appended and not committed when it is deposed may be committed by others:
+    it is unknown what becomes of it.
+    """
+
+    def step_down(self, out: Out) -> None:
+        for entry in self.log.slice(self.commit_index + 1, self.log.last):
+            if entry.value:
+                out.refuse(Propose(entry.value), "leadership was lost")
+        super().step_down(out)
+
+
 class CommitsWithOneLess(Mutant):
     """An entry is committed on a majority, not on one server less."""
 
@@ -347,6 +334,13 @@ class DropsItsLogForAnySnapshot(Mutant):
         if self.commit_index < index <= self.log.last and message.term == self.current_term:
             self.log = self.log.cut_after(max(index - 1, self.commit_index))
         super().on_install_snapshot(src, message, out)
+
+
+class AcknowledgesSnapshotsEarly(Mutant):
+    """Figure 5.3: who acknowledges a snapshot keeps it."""
+
+    def on_install_snapshot(self, src: NodeId, message: InstallSnapshot, out: Out) -> None:
+        super().on_install_snapshot(src, message, Early(out))
 
 
 class CompactsTheConfigurationAway(Mutant):
@@ -402,6 +396,50 @@ class ChangesBeforeItsFirstCommit(Mutant):
         start, self.term_start = self.term_start, min(self.term_start, self.commit_index)
         super().on_reconfigure(request, out)
         self.term_start = start
+
+
+def on_so_many(server: Raft, members: Iterable[NodeId]) -> int:
+    """Up to where as many of `members` as are a majority of the voters have the log."""
+    indexes = sorted((server.progress[member].match_index for member in members), reverse=True)
+    return indexes[len(server.configuration.voters) // 2]
+
+
+class CountsLearnersCopies(Mutant):
+    """Section 4.2.1: learners receive the log and are no part of any majority."""
+
+    def advance_commit_index(self, out: Out) -> None:
+        index = on_so_many(self, self.configuration.members())
+        if index > self.commit_index and self.log[index].term == self.current_term:
+            self.commit_to(index, out)
+
+
+class CountsLearnersVotes(Mutant):
+    """Section 4.2.1: learners do not vote."""
+
+    def count_vote(self, src: NodeId, granted: bool, out: Out) -> None:
+        if src in self.configuration.learners:
+            src = next(n for n in self.configuration.voters if n not in self.votes)
+        super().count_vote(src, granted, out)
+
+
+class CountsItselfWhenRemoved(Mutant):
+    """Section 4.2.2: a leader that removes itself is no part of the majority that commits that."""
+
+    def advance_commit_index(self, out: Out) -> None:
+        index = on_so_many(self, {self.id, *self.configuration.voters})
+        if index > self.commit_index and self.log[index].term == self.current_term:
+            self.commit_to(index, out)
+
+
+class HeedsTheRemoved(Mutant):
+    """Section 4.2.3: not even the higher term of a removed server may disturb."""
+
+    def answering(
+        self, src: NodeId, message: AppendEntriesResponse | AppendEntriesConflict, out: Out
+    ) -> Progress | None:
+        if self.role == LEADER and message.term > self.current_term:
+            self.become_follower(message.term, None, out)
+        return super().answering(src, message, out)
 
 
 class KeepsARemovedConfiguration(Mutant):

@@ -20,7 +20,7 @@ import test_raft_replication as replication
 from raft_world import World
 
 from comitia.protocols.raft import PROTOCOL, Options, Raft
-from comitia.sim.run import simulate
+from comitia.sim.run import Settings, simulate
 
 RULES: dict[type[m.Mutant], Callable[[], None]] = {
     m.VotesTwice: (elections.test_a_vote_is_never_given_twice_in_one_term),
@@ -33,6 +33,11 @@ RULES: dict[type[m.Mutant], Callable[[], None]] = {
     m.VotesForTheLongerLog: partial(
         elections.test_a_vote_goes_only_to_a_log_at_least_as_complete, 9, 0, False
     ),
+    m.PreVotesForAnyLog: partial(
+        elections.test_a_pre_vote_goes_only_to_a_log_at_least_as_complete, 2, 1, False
+    ),
+    m.CountsOldPreVotes: (elections.test_pre_votes_for_an_older_term_are_not_counted),
+    m.LeadsWithoutAQuorum: (elections.test_a_leader_that_reaches_no_quorum_steps_down),
     m.CountsEveryAnswer: (elections.test_votes_are_counted_by_distinct_members_not_by_messages),
     m.CountsOldVotes: (elections.test_votes_of_an_older_term_are_not_counted),
     m.ElectsWithHalf: (elections.test_half_of_the_votes_is_not_enough),
@@ -63,6 +68,9 @@ RULES: dict[type[m.Mutant], Callable[[], None]] = {
         replication.test_the_leader_counts_itself_only_when_its_own_disk_has_the_entry
     ),
     m.AcknowledgesEarly: (replication.test_an_acknowledgement_waits_for_the_disk),
+    m.RefusesWhatItAppended: (
+        replication.test_what_a_deposed_leader_had_not_committed_is_unknown_not_refused
+    ),
     m.CommitsWithOneLess: (replication.test_an_entry_is_committed_when_a_majority_has_it_on_disk),
     m.AnswersSnapshotsUnseen: (
         incumbent.test_success_is_not_told_for_a_write_that_a_partial_snapshot_replaces
@@ -72,6 +80,9 @@ RULES: dict[type[m.Mutant], Callable[[], None]] = {
     ),
     m.DropsItsLogForAnySnapshot: (
         compaction.test_a_snapshot_that_the_log_already_covers_commits_it_and_keeps_what_follows
+    ),
+    m.AcknowledgesSnapshotsEarly: (
+        compaction.test_a_snapshot_is_acknowledged_when_it_is_on_disk_and_not_before
     ),
     m.CompactsTheConfigurationAway: (
         compaction.test_the_configuration_of_a_snapshot_is_used_and_survives_a_restart
@@ -85,6 +96,12 @@ RULES: dict[type[m.Mutant], Callable[[], None]] = {
     m.ChangesTwiceAtOnce: (membership.test_no_second_change_while_one_is_under_way),
     m.ChangesBeforeItsFirstCommit: (
         membership.test_no_reconfiguration_before_the_first_commit_of_the_term
+    ),
+    m.CountsLearnersCopies: (membership.test_a_learner_receives_everything_and_counts_for_nothing),
+    m.CountsLearnersVotes: (membership.test_a_learner_s_vote_counts_for_nothing),
+    m.CountsItselfWhenRemoved: (membership.test_a_leader_that_removes_itself_does_not_count_itself),
+    m.HeedsTheRemoved: (
+        membership.test_the_later_term_of_a_removed_server_does_not_depose_the_leader
     ),
     m.KeepsARemovedConfiguration: (
         membership.test_a_configuration_goes_when_its_entry_is_removed_from_the_log
@@ -161,3 +178,18 @@ def test_the_simulator_notices_without_knowing_the_rule(mutant: type[m.Mutant]) 
     found = next((failure for failure in failures if failure is not None), None)
     assert found is not None, f"{mutant.__name__} survived 2000 seeds"
     print(f"{mutant.__name__}: {found.promise}, after {found.seed + 1} seeds")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seeds", [60, pytest.param(1500, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
+)
+def test_with_the_settings_of_the_mutants_the_simulator_notices_nothing_in_raft(seeds: int) -> None:
+    settings: list[Settings] = []
+    for mutant in FOUND_BY_SIMULATION:
+        if mutant.SETTINGS not in settings:
+            settings.append(mutant.SETTINGS)
+    assert len(settings) > 3
+    for each in settings:
+        failures = (simulate(PROTOCOL, seed, each).failure for seed in range(seeds))
+        assert [str(failure) for failure in failures if failure] == []

@@ -193,6 +193,18 @@ def test_a_snapshot_whose_last_entry_conflicts_with_the_log_replaces_all_of_it()
     assert world.values(1) == ["<snapshot>", "b", "c", "d"]
 
 
+def test_a_snapshot_is_acknowledged_when_it_is_on_disk_and_not_before() -> None:
+    world = filled()
+    node, snapshot = world.nodes[3], world.nodes[1].snapshot
+    message = InstallSnapshot(1, snapshot.index, snapshot.term, snapshot.configuration)
+    world.step(3, lambda out: node.on_message(1, message, out), durable=False)
+    assert node.snapshot == snapshot
+    assert world.find(AppendEntriesResponse, src=3) == []
+    world.start(3)
+    world.deliver((1, 3, message))
+    assert world.find(AppendEntriesResponse, src=3)
+
+
 def test_a_snapshot_of_an_older_leader_is_ignored() -> None:
     world = led()
     world.deliver((1, 2, InstallSnapshot(0, 9, 0, THREE)))

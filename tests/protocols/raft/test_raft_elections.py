@@ -123,10 +123,13 @@ def test_two_refusals_of_three_end_the_candidacy() -> None:
     assert world.nodes[1].role == "follower"
 
 
-@pytest.mark.parametrize(
+LOGS = pytest.mark.parametrize(
     ("last_log_index", "last_log_term", "granted"),
     [(3, 1, True), (2, 2, True), (9, 1, True), (2, 1, False), (9, 0, False), (1, 2, True)],
 )
+
+
+@LOGS
 def test_a_vote_goes_only_to_a_log_at_least_as_complete(
     last_log_index: int, last_log_term: int, granted: bool
 ) -> None:
@@ -138,6 +141,34 @@ def test_a_vote_goes_only_to_a_log_at_least_as_complete(
     world.expire(3)
     world.deliver((2, 3, RequestVote(9, last_log_index, last_log_term)))
     assert world.find(RequestVoteResponse) == [(3, 2, RequestVoteResponse(9, granted))]
+
+
+@LOGS
+def test_a_pre_vote_goes_only_to_a_log_at_least_as_complete(
+    last_log_index: int, last_log_term: int, granted: bool
+) -> None:
+    """Else a server whose log is too short would win the pre-votes and disturb for nothing."""
+    world = World()
+    world.stand(1)
+    world.propose(1, "a")
+    world.propose(1, "b")
+    world.expire(3)
+    world.deliver((2, 3, RequestPreVote(9, last_log_index, last_log_term)))
+    answer = RequestPreVoteResponse(9 if granted else 1, granted)
+    assert world.find(RequestPreVoteResponse) == [(3, 2, answer)]
+
+
+def test_pre_votes_for_an_older_term_are_not_counted() -> None:
+    world = World()
+    world.stand(1)
+    world.fire(3, "election", settle=False)
+    world.lose()
+    for voter in (1, 2):  # as 3 was told when it stood for term 1
+        world.deliver((voter, 3, RequestPreVoteResponse(1, True)))
+    assert world.nodes[3].role == "pre-candidate"
+    assert world.nodes[3].current_term == 1
+    world.deliver((2, 3, RequestPreVoteResponse(2, True)))
+    assert world.nodes[3].role == "candidate"
 
 
 def test_a_pre_vote_changes_nothing_on_the_voter() -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from raft_world import World
 
 from comitia.protocols.raft import Configuration
-from comitia.protocols.raft.messages import AppendEntries, RequestPreVote, RequestVote
+from comitia.protocols.raft.messages import (
+    AppendEntries,
+    AppendEntriesConflict,
+    AppendEntriesResponse,
+    RequestPreVote,
+    RequestPreVoteResponse,
+    RequestVote,
+    RequestVoteResponse,
+)
 
 
 def led(size: int = 3, **options: object) -> World:
@@ -35,6 +43,22 @@ def test_a_learner_never_stands_for_election() -> None:
         world.fire(4, "election")
     assert world.nodes[4].role == "follower"
     assert world.nodes[4].current_term == 1
+
+
+def test_a_learner_s_vote_counts_for_nothing() -> None:
+    world = led()
+    world.start(4)
+    world.reconfigure(1, 1, {1, 2, 3}, {4})
+    world.fire(2, "election", settle=False)
+    world.lose()
+    world.deliver((4, 2, RequestPreVoteResponse(2, True)))
+    assert world.nodes[2].role == "pre-candidate"
+    world.deliver((3, 2, RequestPreVoteResponse(2, True)))
+    assert world.nodes[2].role == "candidate"
+    world.lose(RequestVote)
+    world.deliver((4, 2, RequestVoteResponse(2, True)))
+    world.settle()  # its own vote, from its own disk
+    assert world.nodes[2].role == "candidate"
 
 
 def test_a_learner_is_promoted_by_a_simple_change() -> None:
@@ -236,6 +260,16 @@ def test_a_removed_server_that_does_not_know_cannot_depose_the_leader() -> None:
     world.settle()
     assert world.leaders() == [1]
     assert world.nodes[1].current_term == world.nodes[2].current_term == 1
+
+
+def test_the_later_term_of_a_removed_server_does_not_depose_the_leader() -> None:
+    """It does not know that it is removed and answers what it was sent before (section 4.2.3)."""
+    world = led()
+    world.reconfigure(1, 1, {1, 2})
+    world.deliver((3, 1, AppendEntriesResponse(50, 1, 0)))
+    world.deliver((3, 1, AppendEntriesConflict(50, 1, 1, 1, 0)))
+    assert world.leaders() == [1]
+    assert world.nodes[1].current_term == 1
 
 
 def test_a_server_removed_by_an_uncommitted_change_still_stands_for_election() -> None:

@@ -337,6 +337,24 @@ def test_an_empty_value_is_refused_since_it_is_the_no_ops() -> None:
     assert [reason for _, _, reason in world.refusals] == ["an empty value says nothing"]
 
 
+def test_what_a_deposed_leader_had_not_committed_is_unknown_not_refused() -> None:
+    """It may be gone, or committed by another leader: to refuse it would say that it has no effect.
+
+    n2 has the one and not the other.
+    """
+    world = led()
+    world.propose(1, "kept", settle=False)
+    world.deliver(*world.find(AppendEntries, to=2))
+    world.isolate(1)
+    world.propose(1, "gone")
+    world.overtake(2)
+    world.heal()
+    world.beat(2)
+    assert world.leaders() == [2]
+    assert [world.values(id) for id in world.voters] == [["kept"]] * 3
+    assert (world.answers, world.refusals) == ([], [])
+
+
 def test_a_follower_that_was_away_for_long_catches_up() -> None:
     world = led(max_append_bytes=100)
     world.crash(3)
