@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import test_viewstamped_rules as rules
 
-from comitia.kernel import Broken
+from comitia.kernel import Broken, Message
 from comitia.protocols.viewstamped import (
     PROTOCOL,
     ViewstampedReplica,
@@ -173,6 +173,63 @@ BY_RULE = [
             "self.prepared.get(n, -1) < warm",
         ),
         rules.test_a_newcomer_that_does_not_run_is_named_and_nothing_changes,
+    ),
+    (
+        edited(
+            "an answer to an older RECOVERY counts",
+            VR.on_recovery_response,
+            "message.nonce != self.lifetime",
+            "False",
+        ),
+        rules.test_an_answer_to_an_older_recovery_is_not_counted,
+    ),
+    (
+        edited(
+            "the oldest view among the answers is recovered into",
+            VR.on_recovery_response,
+            "max(",
+            "min(",
+        ),
+        rules.test_recovery_needs_the_primary_of_the_latest_view_among_the_answers,
+    ),
+    (
+        edited(
+            "what a primary said in an older view counts",
+            VR.on_recovery_response,
+            " and primary.view == latest",
+            "",
+        ),
+        rules.test_recovery_needs_an_answer_that_the_primary_gave_in_the_latest_view,
+    ),
+    (
+        edited(
+            "the primary's answer to RECOVERY is enough",
+            VR.on_recovery_response,
+            "not self.quorum.is_write_quorum(frozenset(self.responses.keys()))",
+            "False",
+        ),
+        rules.test_recovery_needs_answers_of_f_and_one_more_replicas,
+    ),
+    (
+        edited(
+            "a view that was promised to be left is recovered into",
+            VR.on_recovery_response,
+            " and latest >= self.view",
+            "",
+        ),
+        rules.test_a_replica_recovers_into_no_view_older_than_one_it_promised_to_enter,
+    ),
+    (
+        replaced("anybody's log may be recovered at any time", may_take_state=lambda *_: True),
+        rules.test_a_recovering_replica_takes_no_log_before_it_knows_which_is_long_enough,
+    ),
+    (
+        replaced("any log is long enough to recover", holds_enough=lambda *_: True),
+        rules.test_a_recovering_replica_takes_no_log_that_is_shorter_than_the_primary_s_was,
+    ),
+    (
+        replaced("a recovering replica handles everything", WHILE_RECOVERING=(Message,)),
+        rules.test_a_recovering_replica_takes_no_part_in_a_view_change,
     ),
 ]
 

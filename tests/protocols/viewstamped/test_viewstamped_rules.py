@@ -438,9 +438,18 @@ def test_a_recovering_replica_takes_no_part_in_a_view_change() -> None:
     world = VR(replica=InMemoryReplica)
     world.restart(3)
     world.lose()
-    world.deliver((2, 3, StartViewChange(View(0, 1))))
-    assert world.find(StartViewChange, src=3) == []
-    assert world.find(DoViewChange, src=3) == []
+    world.silence(3)  # a loyal one would not join anyhow
+    n3 = world.nodes[3]
+    before = vars(n3).copy()
+    world.deliver(
+        (2, 3, StartViewChange(View(0, 1))),
+        (1, 3, DoViewChange(View(0, 2), View(0, 0), 0, ())),  # whose primary it is
+        (2, 3, StartView(View(0, 1), 0, (), 0)),
+        (2, 3, AskToLeave(View(0, 0), started=True)),
+    )
+    assert vars(n3) == before
+    assert (n3.view, n3.status) == (View(0, 0), "recovering")
+    assert world.find(src=3) == []
 
 
 def test_recovery_needs_the_primary_of_the_latest_view_among_the_answers() -> None:
@@ -451,8 +460,61 @@ def test_recovery_needs_the_primary_of_the_latest_view_among_the_answers() -> No
     nonce = world.nodes[5].lifetime
     for src, view, op_number in ((2, 0, -1), (3, 1, -1), (1, 0, 1)):
         world.deliver((src, 5, RecoveryResponse(View(0, view), nonce, op_number)))
-    world.deliver(*world.find(GetState, src=5))
-    assert world.nodes[5].status == "recovering"  # n2 leads view 1 and has not answered
+    assert world.find(GetState, src=5) == []  # n2 leads view 1 and answered in view 0
+    world.deliver((2, 5, RecoveryResponse(View(0, 1), nonce, 1)))
+    assert [to for _, to, _ in world.find(GetState, src=5)] == [2]
+
+
+def test_recovery_needs_an_answer_that_the_primary_gave_in_the_latest_view() -> None:
+    world = VR(size=5, replica=InMemoryReplica)
+    world.propose(1, "a")
+    world.restart(5)
+    world.lose()
+    nonce = world.nodes[5].lifetime
+    for src, view, op_number in ((1, 0, 1), (2, 5, -1), (3, 0, -1)):
+        world.deliver((src, 5, RecoveryResponse(View(0, view), nonce, op_number)))
+    assert world.find(GetState, src=5) == []  # n1 leads view 5 as well: what it said is older
+
+
+def test_recovery_needs_answers_of_f_and_one_more_replicas() -> None:
+    world = VR(size=5, replica=InMemoryReplica)
+    world.propose(1, "a")
+    world.restart(5)
+    world.lose()
+    nonce = world.nodes[5].lifetime
+    primary = (1, 5, RecoveryResponse(View(0, 0), nonce, 1))
+    world.deliver(primary, (2, 5, RecoveryResponse(View(0, 0), nonce)), primary)
+    assert world.find(GetState, src=5) == []
+    world.deliver((3, 5, RecoveryResponse(View(0, 0), nonce)))
+    assert [to for _, to, _ in world.find(GetState, src=5)] == [1]
+
+
+def test_a_recovering_replica_takes_no_log_before_it_knows_which_is_long_enough() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.restart(3)
+    world.lose()
+    world.deliver(
+        (1, 3, NewState(View(0, 0), 0, (Op(b"a"),), 1)),
+        (1, 3, CommittedState(View(0, 0), 0, (Op(b"a"),))),
+    )
+    assert (world.nodes[3].status, world.nodes[3].op_number) == ("recovering", 0)
+    assert world.values(3) == [] and world.find(src=3) == []
+
+
+def test_a_recovering_replica_takes_no_log_that_is_shorter_than_the_primary_s_was() -> None:
+    world = VR(replica=InMemoryReplica)
+    world.propose(1, "a")
+    world.propose(1, "b")
+    world.restart(3)
+    world.lose()
+    nonce = world.nodes[3].lifetime
+    for src, op_number in ((1, 2), (2, -1)):
+        world.deliver((src, 3, RecoveryResponse(View(0, 0), nonce, op_number)))
+    world.deliver((2, 3, NewState(View(0, 0), 0, (Op(b"a"),), 1)))
+    assert world.nodes[3].status == "recovering"
+    assert world.find(PrepareOk, src=3) == []
+    world.deliver((2, 3, NewState(View(0, 0), 1, (Op(b"b"),), 1)))
+    assert world.nodes[3].status == "normal"
 
 
 def test_an_answer_to_an_older_recovery_is_not_counted() -> None:
