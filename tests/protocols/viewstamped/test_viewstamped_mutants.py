@@ -6,15 +6,27 @@ The first are the paper's own errors; "found here" marks mistakes that this impl
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import test_viewstamped_rules as rules
+from test_viewstamped_rules import STALE
 
 from comitia.kernel import Broken, Message
 from comitia.protocols.viewstamped import (
     PROTOCOL,
     ViewstampedReplica,
 )
+from comitia.protocols.viewstamped.messages import (
+    AgreeToLeave,
+    CommitOk,
+    DoViewChange,
+    Op,
+    StartView,
+    StartViewChange,
+    View,
+)
+from comitia.protocols.viewstamped.view_change import ViewChange
 from comitia.sim.faults import parse_faults
 from comitia.sim.mutants import Mutant, edited, kill, replaced
 from comitia.sim.run import Settings, simulate
@@ -173,6 +185,115 @@ BY_RULE = [
             "self.prepared.get(n, -1) < warm",
         ),
         rules.test_a_newcomer_that_does_not_run_is_named_and_nothing_changes,
+    ),
+    (
+        edited(
+            "an answer to a round of an older view counts",
+            VR.on_commit_ok,
+            "or message.view != self.view",
+            "",
+        ),
+        partial(rules.test_what_is_of_an_older_view_changes_nothing, CommitOk(STALE, 2, 99), True),
+    ),
+    (
+        edited(
+            "a log that was sent for an older view may be chosen",
+            VR.on_do_view_change,
+            "message.view < self.view or ",
+            "",
+        ),
+        partial(
+            rules.test_what_is_of_an_older_view_changes_nothing,
+            DoViewChange(STALE, View(0, 0), 0, ()),
+            False,
+        ),
+    ),
+    (
+        edited(
+            "a replica that has left an older view counts for this one",
+            VR.on_start_view_change,
+            "if message.view < self.view:",
+            "if False:",
+        ),
+        partial(rules.test_what_is_of_an_older_view_changes_nothing, StartViewChange(STALE), True),
+    ),
+    (
+        edited(
+            "the log of an older view is followed",
+            VR.on_start_view,
+            "message.view < self.view or ",
+            "",
+        ),
+        partial(
+            rules.test_what_is_of_an_older_view_changes_nothing,
+            StartView(STALE, 0, (Op(b"x"), Op(b"y"), Op(b"z")), 3),
+            False,
+        ),
+    ),
+    (
+        edited(
+            "who agreed to leave an older view agrees to leave this one",
+            VR.on_agree_to_leave,
+            "message.view != self.view or ",
+            "",
+        ),
+        partial(rules.test_what_is_of_an_older_view_changes_nothing, AgreeToLeave(STALE), True),
+    ),
+    (
+        edited(
+            "any log of the latest normal view will do",
+            VR.start_view,
+            "(m.last_normal_view, m.base + len(m.ops))",
+            "m.last_normal_view",
+        ),
+        rules.test_of_logs_of_one_view_the_longest_is_chosen,
+    ),
+    (
+        edited(
+            "a new primary does not fetch what another knows to be committed",
+            VR.start_view,
+            "if most.base > self.commit_number:",
+            "if False:",
+        ),
+        rules.test_a_new_primary_first_fetches_what_another_knows_to_be_committed,
+    ),
+    (
+        edited(
+            "nobody hears of what was proposed in the turn that ends a view",
+            VR.leave_normal,
+            "if op.value:",
+            "if False:",
+        ),
+        rules.test_what_was_proposed_in_the_turn_that_ends_a_view_is_refused_and_nowhere,
+    ),
+    (
+        edited(
+            "what is in the log of a view that ends is refused",
+            VR.leave_normal,
+            "in self.proposed:",
+            "in (*self.log, *self.proposed):",
+        ),
+        partial(rules.test_what_is_in_the_log_of_a_view_that_ends_is_not_refused, True),
+    ),
+    (
+        edited(
+            "a replica in state transfer takes part in the change to that view",
+            VR.on_start_view_change,
+            "elif self.status == VIEW_CHANGE:",
+            "else:",
+        ),
+        rules.test_a_replica_in_state_transfer_speaks_for_its_old_log_and_only_in_a_later_view,
+    ),
+    *(
+        (
+            edited(f"{name} does not wait for the disk", method, old, new),
+            rules.test_prepares_overtake_the_disk_of_the_primary_and_nothing_that_promises_does,
+        )
+        for name, method, old, new in (
+            ("COMMITOK", VR.on_commit, "out.send(src", "out.send_early(src"),
+            ("STARTVIEW", VR.send_start_view, "out.send(to", "out.send_early(to"),
+            ("PREPAREOK of a new log", ViewChange.follow, "out.send(self", "out.send_early(self"),
+        )
     ),
     (
         edited(

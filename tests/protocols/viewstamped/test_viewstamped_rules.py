@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hand_world import HandWorld
 
-from comitia.kernel import Broken, Compact, Reconfigure, Transfer
+from comitia.kernel import Broken, Compact, Message, NodeId, Out, Propose, Reconfigure, Transfer
 from comitia.protocols.viewstamped import (
     PROTOCOL,
     InMemoryReplica,
@@ -16,6 +16,7 @@ from comitia.protocols.viewstamped import (
     reads,
 )
 from comitia.protocols.viewstamped.messages import (
+    MESSAGES,
     AgreeToLeave,
     AskToLeave,
     Checkpoint,
@@ -32,6 +33,7 @@ from comitia.protocols.viewstamped.messages import (
     PrepareOk,
     ReadRequest,
     RecoveryResponse,
+    StartEpoch,
     StartView,
     StartViewChange,
     View,
@@ -45,8 +47,13 @@ class VR(HandWorld):
         self, size: int = 3, replica: type[ViewstampedReplica] = ViewstampedReplica, **options: Any
     ) -> None:
         chosen = Options(**options)
+        self.said: set[type[Message]] = set()
         super().__init__(PROTOCOL, size, lambda id, voters: replica(id, voters, chosen))
         self.settle()
+
+    def fly(self, src: NodeId, to: NodeId, message: Message) -> None:
+        self.said.add(type(message))
+        super().fly(src, to, message)
 
     def silence(self, *ids: int) -> None:
         """These hear nothing of the primary for a whole timeout."""
@@ -161,6 +168,57 @@ def test_an_acknowledgement_of_an_older_view_is_not_counted() -> None:
     assert world.values(2) == ["a"]
 
 
+STALE = View(0, 1)
+"""n2, with two others, is its primary, as it is of view 4."""
+
+
+@pytest.mark.parametrize("leads", [False, True], ids=["joining", "leading"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        PrepareOk(STALE, 2),
+        CommitOk(STALE, 2, 99),
+        AgreeToLeave(STALE),
+        StartViewChange(STALE),
+        DoViewChange(STALE, View(0, 0), 0, (Op(b"x"), Op(b"y"), Op(b"z"))),
+        StartView(STALE, 0, (Op(b"x"), Op(b"y"), Op(b"z")), 3),
+        Prepare(STALE, 1, (Op(b"x"), Op(b"y"), Op(b"z")), 3),
+        Commit(STALE, 2, 99),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_what_is_of_an_older_view_changes_nothing(message: Message, leads: bool) -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.silence(2, 3)
+    world.deliver((3, 2, StartViewChange(View(0, 4))))
+    if leads:
+        world.settle()
+        assert world.leaders() == [2]
+        world.propose(2, "b", settle=False)
+        world.lose(Prepare)
+        world.settle()
+        world.silence(2)
+    world.lose()
+    n2, disk = world.nodes[2], world.disk[2]
+    before = vars(n2).copy()
+    assert (n2.view, n2.is_primary, n2.loyal) == (View(0, 4), leads, False)
+    world.deliver((3, 2, message))
+    assert vars(n2) == before
+    assert world.disk[2] == disk
+    assert world.find(src=2) == []
+    assert world.values(2) == ["a"]
+
+
+def test_who_changed_its_mind_about_an_older_view_has_not_agreed_to_leave_this() -> None:
+    world = VR()
+    world.change_view(2, 3)
+    world.silence(3)
+    world.deliver((1, 3, AgreeToLeave(View(0, 0))), (2, 3, AgreeToLeave(View(0, 0))))
+    assert world.nodes[3].agreed == frozenset()
+    assert world.find(StartViewChange, src=3) == []
+
+
 # Section 4.2: view changes.
 
 
@@ -261,6 +319,38 @@ def test_the_new_log_is_that_of_the_latest_normal_view_even_if_another_is_longer
     assert world.nodes[1].op_number == 1
 
 
+def test_of_logs_of_one_view_the_longest_is_chosen() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    world.deliver(*world.find(Prepare, to=3))
+    world.deliver(*world.find(PrepareOk))
+    assert world.values(1) == ["a"]  # by n1 and n3; n2 has never heard of it
+    world.lose()
+    world.crash(1)
+    world.change_view(2, 3)
+    assert world.leaders() == [2]
+    assert world.values(2) == ["a"]
+
+
+def test_a_new_primary_first_fetches_what_another_knows_to_be_committed() -> None:
+    world = VR()
+    world.isolate(2)
+    world.propose(1, "a")
+    assert world.values(3) == ["a"]
+    world.heal()
+    world.crash(1)
+    world.silence(2, 3)
+    world.fire(2, "view-change", settle=False)
+    while world.flying and not world.find(GetState, src=2):
+        world.deliver(world.flying[0])
+    assert world.find(StartView, src=2) == []
+    assert world.nodes[2].leader is None
+    assert [to for _, to, _ in world.find(GetState, src=2)] == [3]
+    world.settle()
+    assert world.leaders() == [2]
+    assert world.values(2) == ["a"]
+
+
 def test_uncommitted_ops_that_a_quorum_holds_survive_and_are_committed_in_the_new_view() -> None:
     world = VR()
     world.propose(1, "a", settle=False)
@@ -297,6 +387,41 @@ def test_a_view_change_that_does_not_end_is_followed_by_another() -> None:
     world.fire(3, "view-change")
     assert world.view(3) == 2
     assert world.leaders() == [3]
+
+
+def test_what_was_proposed_in_the_turn_that_ends_a_view_is_refused_and_nowhere() -> None:
+    world = VR()
+    n1 = world.nodes[1]
+
+    def turn(out: Out) -> None:
+        n1.on_request(Propose(b"late"), out)
+        n1.on_message(3, StartViewChange(View(0, 1)), out)
+
+    world.step(1, turn)
+    reasons = [(request, reason) for _, request, reason in world.refusals]
+    assert reasons == [(Propose(b"late"), "the primary is being replaced")]
+    world.settle()
+    assert world.leaders() == [2]
+    world.propose(2, "b")
+    assert [world.values(id) for id in (1, 2, 3)] == [["b"]] * 3
+    assert len(world.refusals) == 1
+
+
+@pytest.mark.parametrize("carried", [False, True])
+def test_what_is_in_the_log_of_a_view_that_ends_is_not_refused(carried: bool) -> None:
+    world = VR()  # it may be committed yet: nobody can say that it is not
+    world.propose(1, "a", settle=False)
+    if carried:
+        world.deliver(*world.find(Prepare, to=2))
+    else:
+        world.lose(Prepare)
+    world.deliver((3, 1, StartViewChange(View(0, 1))))
+    world.settle()
+    assert world.leaders() == [2]
+    assert world.refusals == []
+    world.propose(2, "b")
+    # n1 is one of the first to send DOVIEWCHANGE, so its log is chosen in either case.
+    assert [world.values(id) for id in (1, 2, 3)] == [["a", "b"]] * 3
 
 
 def test_a_primary_that_restarts_never_goes_on_in_its_view() -> None:
@@ -348,6 +473,24 @@ def test_a_replica_in_state_transfer_acknowledges_nothing() -> None:
     world.lose()
     world.deliver((2, 3, Prepare(View(0, 1), 1, (), 0)))
     assert world.find(PrepareOk, src=3) == []
+
+
+def test_a_replica_in_state_transfer_speaks_for_its_old_log_and_only_in_a_later_view() -> None:
+    world = VR()
+    world.propose(1, "a", settle=False)
+    world.deliver(*world.find(Prepare, to=3))
+    world.deliver((2, 3, Prepare(View(0, 1), 2, (), 0)))
+    world.silence(3)
+    world.lose()
+    n3 = world.nodes[3]
+    assert n3.status == "state-transfer"
+    for src in (1, 2):
+        world.deliver((src, 3, StartViewChange(View(0, 1))))
+    assert world.find(src=3) == []  # that view has its log, and it may not be this
+    for src in (1, 2):
+        world.deliver((src, 3, StartViewChange(View(0, 3))))
+    ((_, to, message),) = world.find(DoViewChange, src=3)
+    assert (to, message) == (1, DoViewChange(View(0, 3), View(0, 0), 0, (Op(b"a"),)))
 
 
 def test_a_long_log_comes_in_several_messages() -> None:
@@ -795,6 +938,22 @@ def test_who_was_replaced_tells_the_new_group_until_a_quorum_of_it_runs(restarte
     assert "hand-on" not in world.timers[1]
 
 
+def test_who_speaks_for_an_epoch_that_is_over_is_told_and_not_heard() -> None:
+    world = VR()
+    world.propose(1, "a")
+    world.start(4)
+    world.ask(1, Reconfigure(9, frozenset({1, 2, 3, 4})))
+    n3 = world.nodes[3]
+    before, disk = vars(n3).copy(), world.disk[3]
+    world.deliver(
+        (1, 3, Prepare(View(0, 0), 3, (Op(b"x"),), 3)),
+        (1, 3, DoViewChange(View(0, 2), View(0, 0), 0, (Op(b"x"),))),
+    )
+    assert world.find(src=3) == [(3, 1, StartEpoch(n3.group))] * 2
+    assert vars(n3) == before
+    assert world.disk[3] == disk
+
+
 def test_nothing_is_ordered_behind_a_reconfiguration_in_its_epoch() -> None:
     world = VR()
     world.start(4)
@@ -849,3 +1008,47 @@ def test_a_primary_that_hears_no_quorum_is_not_shown_as_the_leader() -> None:
     world.isolate(1)
     world.elapse(lambda: PROTOCOL.view(world.nodes[1]).leader is None)
     assert world.nodes[1].leader == 1
+
+
+# What may leave before the disk.
+
+
+def play(replica: type[ViewstampedReplica]) -> VR:
+    """Everything that a group can live through, at least once."""
+    world = VR(replica=replica, trailing_ops=0, max_message_bytes=1)
+    world.propose(1, "a")
+    world.propose(1, "gap", settle=False)
+    world.lose(Prepare, to=3)
+    world.settle()
+    world.propose(1, "b")
+    world.isolate(3)
+    for value in "cde":
+        world.propose(1, value)
+    world.compact(1, 4)
+    world.compact(2, 4)
+    world.heal()
+    world.fire(1, "commit")  # n3 is sent the checkpoint, and what follows it
+    world.read(3, 1)
+    world.change_view(2, 3)
+    world.restart(1)
+    world.settle()
+    world.propose(2, "f")
+    world.start(4)
+    world.reconfigure(2, 2, (1, 2, 3, 4))
+    world.transfer(1, 3, to=3)
+    world.propose(3, "g")
+    world.restart(3)  # the primary itself
+    world.settle()
+    world.elapse(lambda: world.leaders() == [4])
+    world.propose(4, "h")
+    world.elapse(lambda: all(world.values(id)[-2:] == ["g", "h"] for id in world.nodes))
+    return world
+
+
+def test_prepares_overtake_the_disk_of_the_primary_and_nothing_that_promises_does() -> None:
+    said = set()
+    for replica in (ViewstampedReplica, InMemoryReplica):
+        world = play(replica)
+        assert {type(message) for message in world.early} == {Prepare}
+        said |= world.said
+    assert said == set(MESSAGES)
