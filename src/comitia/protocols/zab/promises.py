@@ -98,7 +98,7 @@ class PrimaryOrder(Histories):
 
 
 class OnePrimary(Promise):
-    """An epoch has at most one leader, and an established one has a quorum's word for it."""
+    """An epoch has at most one leader that a quorum has promised itself to."""
 
     watch: ClassVar[tuple[str, ...]] = ("role", "current_epoch", "discovered")
 
