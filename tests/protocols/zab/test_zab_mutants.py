@@ -15,12 +15,23 @@ from comitia.protocols.zab import PROTOCOL, ZabServer
 from comitia.sim.faults import parse_faults
 from comitia.sim.mutants import Mutant, edited, kill, replaced
 from comitia.sim.run import Settings
+from pages.deaths import tell
 
 Z = ZabServer
 LOSSY = Settings(
     faults=parse_faults("network,crash,blackout,sync,transfer,compact"), steps=1500, nodes=3
 )
-SLOW_DISK = Settings(faults=parse_faults("crash,blackout,sync,slow_disk,loss,clog"), nodes=3)
+SLOW_DISK = Settings(
+    faults=parse_faults("crash,blackout,sync,slow_disk,loss,clog"), nodes=3, liveness=False
+)
+"""Without liveness: a follower that acknowledged what it then lost waits for it in vain as well."""
+HANDED_OVER = Settings(
+    faults=parse_faults("crash,blackout,sync,slow_disk,partition,transfer"),
+    nodes=3,
+    steps=1500,
+    liveness=False,
+)
+"""Many epochs: who lost what it acknowledged by ACK-LD lost the epoch with it."""
 MEMBERS = Settings(faults=parse_faults("network,crash,membership,compact,sync,transfer"))
 CLOCKS = Settings(faults=parse_faults("network,pause,clock,crash,jump,transfer"), steps=1500)
 
@@ -29,13 +40,33 @@ def without(*names: str) -> tuple[str, ...]:
     return tuple(name for name in Z.stable if name not in names)
 
 
-BY_SIMULATION: list[tuple[Mutant, Settings]] = [
+SMALL_QUORUM = edited(
+    "one voter less than a quorum commits",
+    Z.advance,
+    "self.configuration.reached(self.acked_by)",
+    "sorted(map(self.acked_by, self.configuration.voters))"
+    "[(len(self.configuration.voters) + 1) // 2]",
+)
+
+EARLY_ACK_LD = edited(
+    "ACK-LD leaves before the disk has the history",
+    Z.on_new_leader,
+    "out.send(src, AckLd(",
+    "out.send_early(src, AckLd(",
+)
+
+BY_SIMULATION: list[tuple[Mutant, Settings, str]] = [
+    (SMALL_QUORUM, LOSSY, "PrimaryIntegrity"),
     (
-        edited("one less than a quorum commits", Z.acked_by, "learner.acked", "learner.acked + 1"),
+        replaced("f.p is forgotten in a crash", stable=without("accepted_epoch")),
         LOSSY,
+        "EpochsOnlyGrow",
     ),
-    (replaced("f.p is forgotten in a crash", stable=without("accepted_epoch")), LOSSY),
-    (replaced("f.a is forgotten in a crash", stable=without("current_epoch")), LOSSY),
+    (
+        replaced("f.a is forgotten in a crash", stable=without("current_epoch")),
+        LOSSY,
+        "PrimaryIntegrity",
+    ),
     (
         edited(
             "ACK leaves before the disk has the transaction",
@@ -44,15 +75,12 @@ BY_SIMULATION: list[tuple[Mutant, Settings]] = [
             "out.send_early(src, Ack(",
         ),
         SLOW_DISK,
+        "PrimaryIntegrity",
     ),
     (
-        edited(
-            "ACK-LD leaves before the disk has the history",
-            Z.on_new_leader,
-            "out.send(src, AckLd(",
-            "out.send_early(src, AckLd(",
-        ),
-        SLOW_DISK,
+        EARLY_ACK_LD,
+        HANDED_OVER,
+        "PrimaryIntegrity",
     ),
     (
         edited(
@@ -62,6 +90,7 @@ BY_SIMULATION: list[tuple[Mutant, Settings]] = [
             "out.send_early(self.id, Ack(",
         ),
         SLOW_DISK,
+        "PrimaryIntegrity",
     ),
     (
         edited(
@@ -71,23 +100,32 @@ BY_SIMULATION: list[tuple[Mutant, Settings]] = [
             "elif False:",
         ),
         MEMBERS,
+        "Liveness",
     ),
     (
         edited("a lease lasts ten times too long", Z.has_lease, "* 1000", "* 10000"),
         CLOCKS,
+        "MonotonicReads",
     ),
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("mutant", "settings"), BY_SIMULATION, ids=[str(case[0]) for case in BY_SIMULATION]
+    ("mutant", "settings", "promise"), BY_SIMULATION, ids=[str(case[0]) for case in BY_SIMULATION]
 )
-def test_the_simulator_kills_the_mutant(mutant: Mutant, settings: Settings) -> None:
-    print(kill(PROTOCOL, mutant, seeds=3000, settings=settings))
+def test_the_simulator_kills_the_mutant(
+    mutant: Mutant, settings: Settings, promise: str, request: pytest.FixtureRequest
+) -> None:
+    failure = kill(PROTOCOL, mutant, seeds=3000, settings=settings)
+    print(failure)
+    assert failure.promise == promise, failure
+    mutants = [case[0] for case in BY_SIMULATION]
+    tell("zab", mutants, mutant, settings, failure, request)
 
 
 BY_RULE: list[tuple[Mutant, Callable[[], None]]] = [
+    (EARLY_ACK_LD, rules.test_ack_ld_leaves_when_history_and_epoch_are_on_disk),
     (
         edited(
             "found here: a follower does not notice that its leader looks again",
@@ -217,6 +255,24 @@ BY_RULE: list[tuple[Mutant, Callable[[], None]]] = [
             "",
         ),
         rules.test_an_acknowledgement_of_an_older_epoch_is_not_counted,
+    ),
+    (
+        edited(
+            "promises to any epoch count",
+            Z.on_ack_e,
+            "or message.epoch != self.epoch",
+            "",
+        ),
+        rules.test_a_promise_to_an_earlier_epoch_does_not_count,
+    ),
+    (
+        edited(
+            "who took over any epoch's history establishes a leader",
+            Z.on_ack_ld,
+            "and message.epoch == self.epoch",
+            "",
+        ),
+        rules.test_who_took_over_the_history_of_an_earlier_epoch_establishes_nobody_in_this_one,
     ),
     (
         edited(

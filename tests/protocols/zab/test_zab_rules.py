@@ -214,6 +214,19 @@ def test_acknowledgements_of_an_epoch_count_by_distinct_members() -> None:
     assert not world.nodes[5].discovered
 
 
+def test_a_promise_to_an_earlier_epoch_does_not_count() -> None:
+    world = World(5)
+    world.catch(AckE, 5)
+    world.elapse(lambda: len(world.caught) >= 5)
+    node = world.nodes[5]
+    old = AckE(node.epoch - 1, 0, 0)
+    world.deliver(*(flying for flying in world.caught if flying[0] == 5))
+    world.deliver((1, 5, old), (2, 5, old))
+    assert not node.discovered
+    world.deliver(*(flying for flying in world.caught if flying[0] in (1, 2)))
+    assert node.discovered
+
+
 def test_a_member_that_accepted_a_later_epoch_is_taken_in_by_one_later_still() -> None:
     world = led()
     world.crash(1)
@@ -291,13 +304,20 @@ def test_a_snapshot_that_the_history_covers_is_not_installed() -> None:
 
 
 def test_ack_ld_leaves_when_history_and_epoch_are_on_disk() -> None:
-    world = World()
+    world = led()
+    world.crash(1)
+    world.propose(3, "x")
+    world.crash(3)
+    world.start(1)
     world.catch(NewLeader, 1)
     world.elapse(lambda: bool(world.caught))
-    assert world.nodes[1].current_epoch == 0
-    world.deliver(world.caught[0])
     names = world.nodes[1].stable
-    assert dict(zip(names, world.disk[1], strict=True))["current_epoch"] == 1
+    before = dict(zip(names, world.disk[1], strict=True))
+    assert (before["current_epoch"], before["history"].last) == (1, 0)
+    world.deliver(world.caught[0])
+    after = dict(zip(names, world.disk[1], strict=True))
+    assert after["current_epoch"] == 2
+    assert [txn.value for txn in after["history"]][1:] == [b"x"]
     assert world.find(AckLd, src=1) and AckLd not in map(type, world.early)
 
 
@@ -325,6 +345,19 @@ def test_nobody_is_established_by_less_than_a_quorum() -> None:
     assert not world.nodes[5].established
     world.deliver(next(f for f in world.caught if f[0] == 2))
     assert world.nodes[5].established
+
+
+def test_who_took_over_the_history_of_an_earlier_epoch_establishes_nobody_in_this_one() -> None:
+    world = World(5)
+    world.catch(AckLd, 5)
+    world.elapse(lambda: len(world.caught) >= 5)
+    node = world.nodes[5]
+    old = AckLd(node.epoch - 1, 0)
+    world.deliver(*(flying for flying in world.caught if flying[0] == 5))
+    world.deliver((1, 5, old), (2, 5, old))
+    assert not node.established
+    world.deliver(*(flying for flying in world.caught if flying[0] in (1, 2)))
+    assert node.established
 
 
 def test_what_an_earlier_leader_left_is_committed_by_ack_ld_of_a_quorum() -> None:
