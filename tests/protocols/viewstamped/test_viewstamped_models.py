@@ -15,6 +15,7 @@ from comitia.protocols.viewstamped import PROTOCOL
 from comitia.protocols.viewstamped.models import (
     OPTIONS,
     Impatient,
+    crashes,
     dropping_transfer,
     forgotten_log,
     views,
@@ -31,6 +32,13 @@ def test_a_change_of_view_keeps_every_promise_in_every_order() -> None:
     report = explore(views())
     assert report.outcome == "holds", report.story
     assert report.states > 100_000
+
+
+@pytest.mark.campaign
+def test_a_primary_that_crashes_at_any_moment_keeps_every_promise_in_every_order() -> None:
+    report = explore(crashes())
+    assert report.outcome == "holds", report.story
+    assert report.states == 3_045_232
 
 
 @pytest.mark.slow
