@@ -47,15 +47,14 @@ class Gathered:
         """Tell the next `replies`; who waits for several is told when all of them are there."""
         if self._replies:
             replies = [*self._replies, *replies]
-        position = 0
-        while self._told < len(self._waiting):
-            count, done = self._waiting[self._told]
+        waiting, told, position = self._waiting, self._told, 0
+        while told < len(waiting):
+            count, done = waiting[told]
             if position + count > len(replies):
                 break
-            self._told += 1
             done(replies[position : position + count])
-            position += count
-        self._replies = replies[position:]
+            told, position = told + 1, position + count
+        self._told, self._replies = told, replies[position:]
 
 
 class Outgoing:

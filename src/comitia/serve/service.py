@@ -99,21 +99,23 @@ class Service:
     def write(self, commands: Sequence[Command], size: int, done: Done) -> None:
         """Execute `commands` through the log."""
         if not self._writes or not self._writes[-1].has_room(size):
-            self._writes.append(Gathered())
-        self._add(self._writes[-1], commands, size, done)
+            self._writes.append(Gathered(self._begin()))
+        self._writes[-1].add(commands, size, done)
+        self._in_flight += size
 
     def read(self, commands: Sequence[Command], size: int, done: Done) -> None:
         """Execute `commands` on this member, when its machine shows a recent enough state."""
-        self._add(self._reads, commands, size, done)
-
-    def _add(self, to: Gathered, commands: Sequence[Command], size: int, done: Done) -> None:
-        if not to.commands:
-            to.since_ms = self._host.now_ms()
-            self._host.wake()
-            if not self._ticking:
-                self._tick_later()
-        to.add(commands, size, done)
+        if not self._reads.commands:
+            self._reads.since_ms = self._begin()
+        self._reads.add(commands, size, done)
         self._in_flight += size
+
+    def _begin(self) -> int:
+        """The first of several commands came: return when."""
+        self._host.wake()
+        if not self._ticking:
+            self._tick_later()
+        return self._host.now_ms()
 
     @property
     def full(self) -> bool:
@@ -220,8 +222,7 @@ class Service:
         self._send(outgoing)
 
     def _send(self, outgoing: Outgoing) -> None:
-        leader = self._leader
-        if leader is None:
+        if (leader := self._leader) is None:
             return
         outgoing.sent(self._host.now_ms())
         value = encode_batch(
@@ -255,8 +256,7 @@ class Service:
     def refused(self, request: Request, reason: str) -> None:
         """The protocol took nothing: the batch or question is tried again at the next tick."""
         if isinstance(request, Propose):
-            batch = decode_batch(request.value)
-            if batch is None:
+            if (batch := decode_batch(request.value)) is None:
                 return
             if batch.origin == self.member:
                 self._on_refused(batch.incarnation, batch.sequence)

@@ -17,7 +17,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from comitia.machines.reply import OK, Failure, Reply
 from comitia.serve.redis.portion import Portion
@@ -145,17 +145,19 @@ class Connection(asyncio.Protocol):
             return False
         find, writes = self.door.plain.get, False
         if len(commands) == 1:
-            shortest = longest = len(commands[0])
-            names: Any = (commands[0][0],)
+            args = commands[0]
+            command = find(args[0])
+            if command is None or not command[1] <= len(args) <= command[2]:
+                return False
+            writes = command[0]
         else:
             lengths = set(map(len, commands))
             shortest, longest = min(lengths), max(lengths)
-            names = set(map(_name, commands))
-        for name in names:
-            command = find(name)
-            if command is None or not command[1] <= shortest or not longest <= command[2]:
-                return False
-            writes = writes or command[0]
+            for name in set(map(_name, commands)):
+                command = find(name)
+                if command is None or not command[1] <= shortest or not longest <= command[2]:
+                    return False
+                writes = writes or command[0]
         self._busy = True
         backend = self.door.backend
         (backend.write if writes else backend.read)(commands, size, self._replied)
