@@ -22,6 +22,7 @@ from comitia.protocols.viewstamped.messages import (
     CommitOk,
     DoViewChange,
     Op,
+    StartEpoch,
     StartView,
     StartViewChange,
     View,
@@ -351,6 +352,26 @@ BY_RULE = [
     (
         replaced("a recovering replica handles everything", WHILE_RECOVERING=(Message,)),
         rules.test_a_recovering_replica_takes_no_part_in_a_view_change,
+    ),
+    (
+        edited(
+            "found here: what is known to be committed is executed although the log is lost",
+            VR.on_start,
+            "if self.keeps_log:",
+            "if True:",
+        ),
+        rules.test_a_log_in_memory_is_recovered_after_a_reconfiguration,
+    ),
+    (
+        replaced("the groups between checkpoint and now stay lost", recall_group=lambda *_: None),
+        rules.test_a_log_in_memory_is_recovered_from_a_checkpoint_older_than_its_group,
+    ),
+    (
+        replaced(
+            "found here: who recovers in an epoch that is over is not told",
+            WHILE_RECOVERING=tuple(kind for kind in VR.WHILE_RECOVERING if kind is not StartEpoch),
+        ),
+        rules.test_a_log_in_memory_is_recovered_though_the_epoch_ended_meanwhile,
     ),
 ]
 
