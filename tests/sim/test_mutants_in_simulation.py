@@ -298,7 +298,7 @@ FOCI = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "seeds", [60, pytest.param(1500, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
+    "seeds", [40, pytest.param(1500, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
 )
 @pytest.mark.parametrize("settings", FOCI.values(), ids=FOCI.keys())
 def test_nothing_is_noticed_where_no_line_is_broken(settings: Settings, seeds: int) -> None:

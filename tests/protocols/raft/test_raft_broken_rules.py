@@ -182,7 +182,7 @@ def test_the_simulator_notices_without_knowing_the_rule(mutant: type[m.Mutant]) 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "seeds", [60, pytest.param(1500, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
+    "seeds", [40, pytest.param(1500, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
 )
 def test_with_the_settings_of_the_mutants_the_simulator_notices_nothing_in_raft(seeds: int) -> None:
     settings: list[Settings] = []

@@ -13,11 +13,13 @@ import pytest
 import raft_mutants
 from raft_mutants import Mutant
 
-from comitia.check import breadth_first, on_all_cores, space_of
+from comitia.check import Limits, breadth_first, on_all_cores, space_of
+from comitia.check.prologue import NoSuchStep
 from comitia.check.recorder import Recorder
 from comitia.check.report import Report
 from comitia.kernel import Model, Network, NodeId, Out, Propose, Reconfigure
 from comitia.kernel import replace as replace_record
+from comitia.kernel.model import Line
 from comitia.protocols.raft import PROTOCOL, Raft
 from comitia.protocols.raft.messages import (
     AppendEntries,
@@ -235,3 +237,62 @@ def test_the_shortest_story_of_a_mutant_is_found(
     report = explore(with_mutant(model, mutant))
     assert (report.property, report.depth) == (property, depth)
     assert len(report.story) == len(model.nodes) + len(model.prologue) + depth - 1
+
+
+# Controls: where mutants die, Raft itself lives.
+
+
+def cut_before(model: Model, step: Line) -> Model:
+    """`model` from the moment on at which `step` is not made yet."""
+    return replace(model, prologue=model.prologue[: model.prologue.index(step)])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        elections(crashes=0),
+        replace(elections(crashes=0), network=Network.DUPLICATING),
+        elections(servers=2, crashes=0),
+    ],
+    ids=["lost", "repeated", "two servers"],
+)
+def test_nothing_breaks_in_the_elections_in_which_mutants_die(model: Model) -> None:
+    report = explore(replace(model, sometimes={}))
+    assert report.outcome == "holds", report.story
+
+
+@pytest.mark.parametrize(
+    ("model", "depth"),
+    [
+        pytest.param(replication(), 12, id="replication"),
+        pytest.param(DUPLICATED, 12, id="duplicated"),
+        pytest.param(replication(crashes=1), 8, id="a crash"),
+        pytest.param(figure_8(), 14, id="figure_8"),
+        pytest.param(elections(terms=2, crashes=0), 10, id="elections"),
+        pytest.param(AN_OLD_ANSWER, 5, id="an old answer"),
+        pytest.param(reads(), 7, id="reads"),
+        pytest.param(snapshots(), 6, id="snapshots"),
+        pytest.param(members(), 6, id="members"),
+        pytest.param(cut_before(TWO_CHANGES, (1, LEAST)), 3, id="two changes"),
+        pytest.param(cut_before(EARLY_CHANGES, (1, COMES)), 9, id="early changes"),
+    ],
+)
+def test_nothing_breaks_as_deep_as_the_last_mutant_dies(model: Model, depth: int) -> None:
+    space = space_of(replace(model, sometimes={}), PROTOCOL.promises)
+    report = breadth_first(space, Limits(depth=depth + 1))
+    assert report.outcome == "cut", report.story
+    assert report.depth == depth + 1
+
+
+@pytest.mark.parametrize("model", [TWO_CHANGES, EARLY_CHANGES], ids=["two", "early"])
+def test_raft_refuses_the_changes_with_which_the_stories_of_two_mutants_begin(model: Model) -> None:
+    with pytest.raises(NoSuchStep):
+        explore(model)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_two_leaders_at_once_answer_reads_as_they_must_in_every_order() -> None:
+    report = explore(reads())
+    assert report.outcome == "holds", report.story
+    assert report.states == 1_194_511  # docs/raft.md says so
