@@ -95,6 +95,18 @@ MUTANTS = [
         "length_ms * 10000",
     ),
     edited(
+        "a lease is counted from the answers to its round",
+        Raft.on_round,
+        "= self.measured_at, 0",
+        "= out.now, 0",
+    ),
+    edited(
+        "a leader keeps its lease when it orders another to take over",
+        Raft.on_match,
+        "self.lease_given_up = True",
+        "pass",
+    ),
+    edited(
         "a server that hears the leader votes for another all the same",
         Raft.hears_a_leader,
         "return self.options.check_quorum and",
@@ -222,6 +234,9 @@ LEASES = Settings(
     clients=6,
     options={"reads": "lease"},
 )
+LEASES_HANDED_OVER = replace(
+    LEASES, faults=(*LEASES.faults, "crash", "transfer", "pause", "partition")
+)
 SNAPSHOTS = Settings(
     faults=("compact", "partition", "oneway", "crash", "flap"),
     nodes=3,
@@ -258,6 +273,8 @@ FOCUS = {
     "a vote leaves before it is on disk": DISKS,
     "a longer log wins over a later term": ELECTIONS,
     "a lease lasts ten times too long": LEASES,
+    "a lease is counted from the answers to its round": LEASES_HANDED_OVER,
+    "a leader keeps its lease when it orders another to take over": LEASES_HANDED_OVER,
     "a server that hears the leader votes for another all the same": LEASES,
     "a read is confirmed by a round that began before it": ROUNDS,
     "a snapshot that conflicts with the log leaves it as it is": SNAPSHOTS,
@@ -289,6 +306,7 @@ FOCI = {
     "left behind": LEFT_BEHIND,
     "alone": ALONE,
     "leases": LEASES,
+    "leases handed over": LEASES_HANDED_OVER,
     "snapshots": SNAPSHOTS,
     "members": MEMBERS,
     "rounds": ROUNDS,

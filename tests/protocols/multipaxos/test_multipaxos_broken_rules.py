@@ -1,5 +1,5 @@
-"""Multi-Paxos with one line broken that takes the simulator a rare coincidence to notice: the test
-of the rule notices at once.
+"""Multi-Paxos with one line broken: the test of the rule notices at once.  Most of these mistakes
+take the simulator a rare coincidence.
 """
 
 from __future__ import annotations

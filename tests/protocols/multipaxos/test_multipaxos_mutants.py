@@ -35,6 +35,14 @@ CHURN = Settings(
 )
 """Leases are so short that leaders come and go."""
 TIME = Settings(faults=parse_faults("network,pause,clock,crash,jump,transfer"), steps=1500)
+LEASED = Settings(
+    faults=parse_faults("pause,jump,transfer,bridge"),
+    nodes=3,
+    clients=6,
+    options={"reads": "lease"},
+)
+"""Leaders that were paused go on as if nothing had been, and hand over while reads are asked: with
+more faults at once leases are in force too seldom."""
 
 BY_SIMULATION = [
     # Acceptors (PMMC, figure 4).
@@ -133,6 +141,28 @@ BY_SIMULATION = [
         ),
         TIME,
     ),
+    (
+        edited("a lease lasts ten times too long", Paxos.has_lease, "lasts_ms * 1000", "10**7"),
+        LEASED,
+    ),
+    (
+        edited(
+            "an acceptor promises to others while a lease runs",
+            Paxos.on_p1a,
+            "if self.lease_holder not in (None, src) and message.given_up != self.ballot_num:",
+            "if False:",
+        ),
+        LEASED,
+    ),
+    (
+        edited(
+            "a leader keeps its lease when it hands over",
+            Paxos.tell_to_take_over,
+            "self.lease_given_up = True",
+            "pass",
+        ),
+        LEASED,
+    ),
 ]
 
 
@@ -146,7 +176,9 @@ def test_every_mutant_is_killed(mutant: Mutant, settings: Settings) -> None:
 @pytest.mark.parametrize(
     "seeds", [60, pytest.param(1500, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])]
 )
-@pytest.mark.parametrize("settings", [ANY, CHURN, TIME], ids=["any", "churn", "time"])
+@pytest.mark.parametrize(
+    "settings", [ANY, CHURN, TIME, LEASED], ids=["any", "churn", "time", "leased"]
+)
 def test_nothing_is_found_where_nothing_is_broken(settings: Settings, seeds: int) -> None:
     """What kills mutants leaves the protocol itself alone."""
     failures = (simulate(PROTOCOL, seed, settings).failure for seed in range(seeds))
