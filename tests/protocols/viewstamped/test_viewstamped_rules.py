@@ -240,6 +240,18 @@ def test_a_view_does_not_start_while_a_quorum_hears_the_primary() -> None:
     assert world.view(2) == 0
 
 
+def test_who_hears_the_primary_does_not_join_a_view_change_of_others() -> None:
+    world = VR()
+    world.fire(1, "commit")
+    assert world.nodes[2].loyal
+    change = (3, 2, StartViewChange(View(0, 1)))
+    world.deliver(change)
+    assert world.view(2) == 0
+    world.silence(2)
+    world.deliver(change)
+    assert world.view(2) == 1
+
+
 def test_a_replica_that_was_cut_off_comes_back_into_the_view_it_left() -> None:
     world = VR()
     world.isolate(3)
@@ -562,6 +574,21 @@ def test_a_start_view_that_ends_before_what_is_committed_came_too_late() -> None
     assert world.values(3) == ["a", "b"]
     assert world.nodes[3].status == "state-transfer"
     assert world.nodes[3].asked
+
+
+def test_a_copy_of_an_answer_asks_no_further_question() -> None:
+    """Found by the simulator, seed 525: each answer to a copy's question came twice as well, and
+    soon nothing else was under way."""
+    world = VR()
+    world.deliver((2, 3, Prepare(View(0, 1), 3, (), 0)))
+    answer = (2, 3, CommittedState(View(0, 1), 0, (Op(b"a"),)))
+    world.lose()
+    world.deliver(answer)
+    assert [to for _, to, _ in world.lose(GetState, src=3)] == [2]
+    world.deliver(answer, answer)
+    assert world.find(GetState, src=3) == []
+    world.fire(3, "transfer", settle=False)
+    assert world.find(GetState, src=3)
 
 
 # Section 4.3: recovery.

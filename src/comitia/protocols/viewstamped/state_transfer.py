@@ -80,9 +80,10 @@ class StateTransfer(ViewChange):
     def on_committed_state(self, src: NodeId, message: CommittedState, out: Out) -> None:
         if self.status == RECOVERING and not self.may_take_state(message.view):
             return
+        before = self.commit_number
         self.take_committed(message.base, message.ops, out)
-        self.after_answer(out)
-        if message.base <= self.commit_number:
+        if self.commit_number > before:  # a copy asks nothing: each of its answers would come twice
+            self.after_answer(out)
             self.go_on(src, out)
 
     def go_on(self, src: NodeId, out: Out) -> None:
