@@ -78,11 +78,13 @@ def kill(
 ) -> Failure:
     """Return the first failure that the mutant shows; its seed says how many runs it took.
 
-    Raises Survived after `seeds`.
+    Raises Survived after `seeds`, AssertionError when the protocol fails at that seed without it.
     """
     infected = mutant.infect(protocol)
     for seed in range(seeds):
         failure = simulate(infected, seed, settings).failure
         if failure is not None:
+            own = simulate(protocol, seed, settings).failure
+            assert own is None, f"not the mutant's doing: {own}"
             return failure
     raise Survived(f"{mutant.says}: survived {seeds} seeds")

@@ -21,6 +21,7 @@ from comitia.protocols.multipaxos.models import (
 from comitia.sim.faults import parse_faults
 from comitia.sim.mutants import Mutant, edited, kill, replaced
 from comitia.sim.run import Settings, simulate
+from pages.deaths import tell
 
 
 def without(*names: str) -> tuple[str, ...]:
@@ -169,8 +170,12 @@ BY_SIMULATION = [
 @pytest.mark.parametrize(
     ("mutant", "settings"), BY_SIMULATION, ids=[str(case[0]) for case in BY_SIMULATION]
 )
-def test_every_mutant_is_killed(mutant: Mutant, settings: Settings) -> None:
-    print(kill(PROTOCOL, mutant, seeds=300, settings=settings))
+def test_every_mutant_is_killed(
+    mutant: Mutant, settings: Settings, request: pytest.FixtureRequest
+) -> None:
+    failure = kill(PROTOCOL, mutant, seeds=300, settings=settings)
+    print(failure)
+    tell("multipaxos", [case[0] for case in BY_SIMULATION], mutant, settings, failure, request)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from comitia.protocols.viewstamped.view_change import ViewChange
 from comitia.sim.faults import parse_faults
 from comitia.sim.mutants import Mutant, edited, kill, replaced
 from comitia.sim.run import Settings, simulate
+from pages.deaths import tell
 
 VR = ViewstampedReplica
 
@@ -119,12 +120,6 @@ TIME_MUTANTS = [
         "lasts_ms * 1000",
         "lasts_ms * 10000",
     ),
-    edited(
-        "a replica that hears the primary joins a view change",
-        VR.on_start_view_change,
-        "if self.loyal and message.given_up != self.view and not self.is_primary:",
-        "if False:",
-    ),
 ]
 DISK = Settings(faults=parse_faults("network,crash,sync,slow_disk,batch,blackout"), steps=1500)
 TIME = Settings(faults=parse_faults("network,pause,clock,crash,jump,transfer"), steps=1500)
@@ -136,12 +131,25 @@ CASES = [
 
 
 @pytest.mark.parametrize(("mutant", "settings"), CASES, ids=[str(case[0]) for case in CASES])
-def test_every_mutant_is_killed(mutant: Mutant, settings: Settings) -> None:
-    print(kill(PROTOCOL, mutant, seeds=3000, settings=settings))
+def test_every_mutant_is_killed(
+    mutant: Mutant, settings: Settings, request: pytest.FixtureRequest
+) -> None:
+    failure = kill(PROTOCOL, mutant, seeds=3000, settings=settings)
+    print(failure)
+    tell("viewstamped", [case[0] for case in CASES], mutant, settings, failure, request)
 
 
 # What needs a rare coincidence is shown by the rule's own test instead.
 BY_RULE = [
+    (
+        edited(
+            "a replica that hears the primary joins a view change",
+            VR.on_start_view_change,
+            "if self.loyal and message.given_up != self.view and not self.is_primary:",
+            "if False:",
+        ),
+        rules.test_who_hears_the_primary_does_not_join_a_view_change_of_others,
+    ),
     (
         edited(
             "requests are ordered behind a RECONFIGURATION",

@@ -14,7 +14,7 @@ import pytest
 import zookeeper_bugs as bugs
 from zab_world import World
 
-from comitia.kernel import Broken
+from comitia.kernel import Broken, Protocol
 from comitia.protocols.zab import PROTOCOL, Options, ZabServer
 from comitia.protocols.zab.messages import (
     Ack,
@@ -223,16 +223,22 @@ FOUND_BY_SIMULATION = [
 """Each with the faults that it needs, and the promise that breaks, or the words of the error."""
 
 
-def of(server: type[ZabServer]) -> Any:
+def of(server: type[ZabServer]) -> Protocol:
     def make(id: int, voters: tuple[int, ...], **options: Any) -> ZabServer:
         return server(id, voters, Options(**options))
 
     return replace(PROTOCOL, make=make)
 
 
-def ticket(bug: type[ZabServer]) -> Mutant:
-    """The name of `bug`, which is a class of servers already and changes nothing in one."""
-    return Mutant(bug.__name__.replace("Zookeeper", "ZOOKEEPER-"), {})
+class Ticket(Mutant):
+    """A mutant that is a class already, `server`."""
+
+    def infect(self, protocol: Protocol) -> Protocol:
+        return of(self.attributes["server"])
+
+
+def ticket(bug: type[ZabServer]) -> Ticket:
+    return Ticket(bug.__name__.replace("Zookeeper", "ZOOKEEPER-"), {"server": bug})
 
 
 @pytest.mark.slow
@@ -245,7 +251,7 @@ def test_the_simulator_finds_it_too(
     bug: type[ZabServer], faults: str, broken: str, request: pytest.FixtureRequest
 ) -> None:
     settings = Settings(faults=parse_faults(faults), steps=1500, nodes=3, liveness=False)
-    failure = kill(of(bug), ticket(bug), seeds=300, settings=settings)
+    failure = kill(PROTOCOL, ticket(bug), seeds=300, settings=settings)
     print(f"{bug.__name__}: {failure}")
     assert broken in str(failure)
     tickets = [ticket(found) for found, _, _ in FOUND_BY_SIMULATION]
