@@ -194,7 +194,7 @@ class HistoryFirst(Second):
     apart: ClassVar[tuple[tuple[str, ...], ...]] = (("history", "snapshot"),)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_crash_between_two_writes_does_no_harm_when_the_history_is_the_first() -> None:
     """So it is the order of the two that `epoch_first` shows to be wrong, not that they are two."""
     report = explore(in_turn({1: Heir, 2: Heir, 3: HistoryFirst}, 0, crashes=1))
