@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from comitia.kernel import DecodeError
 from comitia.machines.redis import Redis
-from comitia.machines.reply import NULL_ARRAY, Failure
+from comitia.machines.reply import NULL_ARRAY, Failure, Reply
 from comitia.machines.sessions import (
     RESTORED,
     Batch,
@@ -54,6 +55,15 @@ def test_a_batch_that_arrives_twice_is_executed_once_and_answered_alike() -> Non
     assert at.apply(batch(2))[1:] == (Fate.EXECUTED, [2])
     assert at.apply(batch(1))[1:] == (Fate.REPEATED, [1])
     assert counter(at) == b"2"
+
+
+def test_a_machine_that_leaves_a_command_without_a_reply_is_found_out() -> None:
+    class Silent(Redis):
+        def apply(self, *arguments: Any, **more: Any) -> list[Reply]:
+            return super().apply(*arguments, **more)[1:]
+
+    with pytest.raises(AssertionError, match="1, 2"):
+        Sessions(Silent()).apply(batch(1, INCR, INCR))
 
 
 def test_a_batch_waits_for_the_one_before_it() -> None:

@@ -50,6 +50,8 @@ def test_every_client_is_told_its_own_replies_however_they_come(
         whole = sum(len(some) for _, some in told)
         assert whole <= len(replies) - len(rest) < whole + max(counts)
     assert told == [(c, [(c, n) for n in range(count)]) for c, count in enumerate(counts)]
+    with pytest.raises(AssertionError, match="too many"):
+        gathered.answer([OK])
 
 
 def test_the_first_clients_of_a_batch_are_answered_before_the_last_command_is_executed() -> None:

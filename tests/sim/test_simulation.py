@@ -203,6 +203,13 @@ def test_a_mutant_is_killed_and_a_harmless_one_survives() -> None:
         kill(DURABLE, replaced("another leader's number", leader=1), 5, Settings(faults=CALM))
 
 
+def test_a_seed_at_which_the_protocol_itself_fails_kills_no_mutant() -> None:
+    broken = replaced("nothing is stable", stable=()).infect(DURABLE)
+    harmless = replaced("another leader's number", leader=1)
+    with pytest.raises(AssertionError, match="not the mutant's doing"):
+        kill(broken, harmless, 50, Settings(faults=CALM))
+
+
 def test_allowing_one_fault_more_shifts_no_other_draw() -> None:
     from comitia.sim.dice import Dice
 

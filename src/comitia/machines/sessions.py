@@ -163,6 +163,7 @@ class Sessions:
         if place > len(session.replies):
             return batch, Fate.EARLY, ()
         replies = self.machine.apply(batch.commands, batch.time_ms, batch.origin, whom(batch))
+        assert len(replies) == len(batch.commands), (len(replies), len(batch.commands))
         session.replies.append(replies)
         return batch, Fate.EXECUTED, replies
 

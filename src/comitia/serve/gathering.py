@@ -55,6 +55,7 @@ class Gathered:
             done(replies[position : position + count])
             told, position = told + 1, position + count
         self._told, self._replies = told, replies[position:]
+        assert told < len(waiting) or not self._replies, f"{len(self._replies)} replies too many"
 
 
 class Outgoing:

@@ -207,7 +207,8 @@ class Service:
         self._host.request(Read(self._token))
 
     def _execute(self, reads: Gathered) -> None:
-        self._machine.read(reads.commands, self._host.now_ms(), self._answering(reads))
+        replies = self._machine.read(reads.commands, self._host.now_ms(), self._answering(reads))
+        assert len(replies) == len(reads.commands), (len(replies), len(reads.commands))
 
     def _send_new(self, gathered: Gathered) -> None:
         if self._no_writes is not None:
@@ -302,9 +303,8 @@ class Service:
     def _settle(self, batch: Batch, fate: Fate, replies: Sequence[Reply]) -> None:
         if batch.incarnation != self._incarnation:
             return
-        if fate is Fate.REPEATED:
-            if told := self._whom(batch):
-                told(replies)
+        if fate is Fate.REPEATED and (told := self._whom(batch)):
+            told(replies)
         elif fate is Fate.EARLY and self._host.now_ms() >= self._patience_ms:
             # One before it is lost: all go again, in order, once for all that arrive early.
             self._patience_ms = self._host.now_ms() + RESEND_MS
