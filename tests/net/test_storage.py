@@ -123,6 +123,30 @@ def test_nothing_changed_needs_no_sync_but_waits_for_those_before_it(tmp_path: P
     asyncio.run(life())
 
 
+def test_a_thread_syncs_while_the_disk_is_slow_and_the_loop_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def life() -> None:
+        storage = opened(tmp_path)
+        storage.recover()
+        write, took_s, number = storage._write, 0.0, 0
+
+        def pretended(count: int) -> float:
+            write(count)
+            return took_s
+
+        monkeypatch.setattr(storage, "_write", pretended)
+        for took_s, slow in ((0.0008, False), (0.002, True), (0.0008, True), (0.0004, False)):
+            for _ in range(100):
+                number += 1
+                storage.commit((number, Log[bytes]()), lambda: None)
+                await settled(lambda: not storage.in_flight)
+            assert storage.slow is slow, took_s
+        storage.close()
+
+    asyncio.run(life())
+
+
 @pytest.mark.parametrize("crash_after", [0, 1, 3, 7, 12, 40])
 def test_rewriting_the_state_frees_segments_and_survives_a_crash_at_any_moment(
     tmp_path: Path, crash_after: int, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 """Where a host keeps what its node must not forget; the one seam that hides when the disk syncs.
 
 `commit` takes the stable attributes as they are after a turn and calls back once they are on disk.
-Where a sync takes under about half a millisecond it happens inline; on slower disks in a thread,
+Where a sync takes under about a millisecond it happens inline; on slower disks in a thread,
 with a window of turns in flight that share the next sync.  Call-backs come in order, always.
 
 After a compaction the full state is written again, in parts of a few hundred kilobytes that ride
@@ -41,7 +41,7 @@ from comitia.net.wal import SEGMENT_BYTES, Wal
 
 WINDOW = 16
 """Turns in flight at most while a thread syncs."""
-SLOW_SYNC_S, FAST_SYNC_S = 0.0005, 0.0003
+SLOW_SYNC_S, FAST_SYNC_S = 0.001, 0.0006
 """Above the first a thread does the syncs; below the second the loop does them again."""
 RETRY_S = 0.5
 """How often a full disk is tried again."""
