@@ -206,7 +206,7 @@ def test_slow_disks_sync_in_a_thread_and_the_cluster_loses_nothing(
     async def scene(cluster: Cluster) -> None:
         await cluster.start_all()
         leader = await cluster.leader()
-        leader.storage.slow, leader.storage._median_s = True, 0.003
+        leader.storage.slow, leader.storage._p90_s = True, 0.003
         for value in values:
             leader.request(Propose(value))
             await asyncio.sleep(0)
