@@ -2,7 +2,7 @@
 
 `commit` takes the stable attributes as they are after a turn and calls back once they are on disk.
 Where nine syncs of ten take under about a millisecond they happen inline; on slower disks in a
-thread, with a window of turns in flight that share the next sync.  Call-backs come in order, always.
+thread, with a window of turns in flight that share the next sync.  Call-backs come in order.
 
 After a compaction the full state is written again, in parts of a few hundred kilobytes that ride
 along with later turns, so that the segments before it can be forgotten and no turn waits for it.
