@@ -11,12 +11,10 @@ import test_multipaxos_ballots as ballots
 import test_multipaxos_membership as membership
 import test_multipaxos_reads as reads
 import test_multipaxos_replicas as replicas
+from mutants_by_rule import dies_by
 
-from comitia.kernel import Broken
 from comitia.protocols.multipaxos import MultiPaxos as Paxos
 from comitia.sim.mutants import Mutant, edited, replaced
-
-DIES = (AssertionError, Broken, LookupError, ValueError, pytest.fail.Exception)
 
 BY_RULE = [
     (
@@ -427,8 +425,4 @@ BY_RULE = [
 def test_a_rule_s_own_test_kills_its_mutant(
     mutant: Mutant, rule: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rule()
-    for name, broken in mutant.attributes.items():
-        monkeypatch.setattr(Paxos, name, broken)
-    with pytest.raises(DIES):
-        rule()
+    dies_by(rule, Paxos, mutant, monkeypatch)
