@@ -111,7 +111,12 @@ def test_an_interrupted_comparison_leaves_neither_processes_nor_data(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     words = ["bench", "--protocol", "raft", "--data", str(tmp_path)]
-    process = subprocess.Popen([sys.executable, "-m", "comitia", *words], stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "comitia", *words],
+        stderr=subprocess.PIPE,
+        # Whoever runs tests in the background of a shell ignores SIGINT, and so would all below.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline_s = time.monotonic() + 60
     while len(nodes_below(tmp_path)) < 3:
         assert time.monotonic() < deadline_s
