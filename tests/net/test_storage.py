@@ -8,6 +8,7 @@ import itertools
 import os
 import random
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -129,19 +130,26 @@ def test_a_thread_syncs_while_the_disk_is_slow_and_the_loop_otherwise(
     async def life() -> None:
         storage = opened(tmp_path)
         storage.recover()
-        write, took_s, number = storage._write, 0.0, 0
+        write, number, disk = storage._write, 0, cycle([0.0])
 
         def pretended(count: int) -> float:
             write(count)
-            return took_s
+            return next(disk)
 
         monkeypatch.setattr(storage, "_write", pretended)
-        for took_s, slow in ((0.0009, False), (0.002, True), (0.0009, True), (0.0004, False)):
-            for _ in range(200):
+        for syncs_s, slow in (
+            ([0.0009], False),
+            ([0.0004] * 24 + [0.01], False),
+            ([0.0004] * 4 + [0.01], True),  # as beside a snapshot; the median is the same
+            ([0.0009], True),
+            ([0.0004], False),
+        ):
+            disk = cycle(syncs_s)
+            for _ in range(600):
                 number += 1
                 storage.commit((number, Log[bytes]()), lambda: None)
                 await settled(lambda: not storage.in_flight)
-            assert storage.slow is slow, took_s
+            assert storage.slow is slow, syncs_s
         storage.close()
 
     asyncio.run(life())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from deliveries import same_in_order
 from multipaxos_world import PaxosWorld, pvalue
 
 from comitia.kernel import Ballot, Broken, Log, Propose, Read
@@ -94,13 +95,7 @@ def test_what_is_decided_late_is_compared_with_what_was_proposed_meanwhile() -> 
 
 
 def test_everybody_performs_the_same_in_order() -> None:
-    promise = PerformedAgree()
-    for node in (1, 2):
-        promise.on_deliver(node, 1, b"x")
-    with pytest.raises(Broken, match="n3 delivered b'y' at 1, another b'x'"):
-        promise.on_deliver(3, 1, b"y")
-    with pytest.raises(Broken, match="n1 delivered 3 after 1"):
-        promise.on_deliver(1, 3, b"z")
+    same_in_order(PerformedAgree())
 
 
 def test_a_configuration_is_the_same_for_everybody_who_knows_it() -> None:
