@@ -1,11 +1,14 @@
 """Three Comitia nodes beside Debian's redis-server and a three-node etcd, in one run: the ratios.
 
-    python benchmarks/cluster.py [--quick]
+    python benchmarks/cluster.py [--rounds 6] [--quick]
 
 Everything runs on this machine and shares its processors and its disk, one system at a time under
 load.  Rounds alternate, every second one backwards: a figure is the median of its rounds, a ratio
 the median of the ratios of the rounds, so that a machine whose speed drifts hurts nobody more.
 Trust the ratios, not the figures.
+
+The nodes run on the Python that runs this script.  To compare like with like, take one that is
+built with as much care as Debian builds the others: see docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import argparse
 import csv
 import io
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -176,13 +180,15 @@ def main() -> None:
     """Print every figure, then the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the requests, one round")
+    parser.add_argument("--rounds", type=int, default=6, help="how often each load is run")
     parser.add_argument("--port", type=int, default=23000, help="the first of 60 free ports")
     arguments = parser.parse_args()
+    print(f"Comitia runs on Python {platform.python_version()}, {sys.executable}")
     with tempfile.TemporaryDirectory(dir=".") as directory:
         peers = Peers(Path(directory).resolve(), arguments.port)
         try:
             quick = arguments.quick
-            found = measure(peers, 0.1 if quick else 1.0, 1 if quick else 6)
+            found = measure(peers, 0.1 if quick else 1.0, 1 if quick else arguments.rounds)
         finally:
             peers.stop()
     for name, results in found.items():

@@ -57,6 +57,19 @@ def test_a_batch_that_arrives_twice_is_executed_once_and_answered_alike() -> Non
     assert counter(at) == b"2"
 
 
+def test_who_proposed_a_batch_executes_it_as_the_others_do_and_need_not_decode_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proposer, other = sessions(), sessions()
+    first, second = (Batch(1, 1, n, 1, 1000, [INCR, [b"APPEND", b"n", b"0"]]) for n in (1, 2))
+    values = [proposer.encode(first), proposer.encode(second)]
+    answers = [other.apply(value)[1:] for value in values]
+    assert proposer.apply(bytes(bytearray(values[0])))[1:] == answers[0]  # back from elsewhere
+    monkeypatch.setattr("comitia.machines.sessions.decode_batch", None)
+    assert proposer.apply(values[1])[1:] == answers[1] == (Fate.EXECUTED, [11, 3])
+    assert proposer.digest() == other.digest()
+
+
 def test_a_machine_that_leaves_a_command_without_a_reply_is_found_out() -> None:
     class Silent(Redis):
         def apply(self, *arguments: Any, **more: Any) -> list[Reply]:

@@ -131,6 +131,16 @@ class Sessions:
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self._sessions: dict[int, Session] = {}
+        self._proposed: tuple[bytes, Batch | None] = (b"", None)  # the newest, and what it says
+
+    def encode(self, batch: Batch) -> bytes:
+        """Return `batch`, which this member proposes, as a value of the log.
+
+        When it comes back as the same object, as it does to a leader, it is not decoded again.
+        """
+        value = encode_batch(batch)
+        self._proposed = (value, batch)
+        return value
 
     def apply(
         self, value: bytes, whom: Callable[[Batch], Told | None] = _nobody
@@ -139,7 +149,9 @@ class Sessions:
 
         `whom` is asked who is to be told the replies while a batch is executed.
         """
-        batch = decode_batch(value)
+        proposed, batch = self._proposed
+        if value is not proposed:
+            batch = decode_batch(value)
         if batch is None:
             if value == RESTORED:
                 raise StateMissing(

@@ -23,7 +23,7 @@ import msgspec
 from comitia.kernel import NodeId, Propose, Read, Record, Replica, Request, Slot
 from comitia.machines.machine import Command, Machine, Told
 from comitia.machines.reply import Failure, Reply
-from comitia.machines.sessions import Batch, Fate, Sessions, decode_batch, encode_batch
+from comitia.machines.sessions import Batch, Fate, Sessions, decode_batch
 from comitia.net.application import Hosting
 from comitia.serve.backend import Done
 from comitia.serve.gathering import RESEND_MS, Gathered, Outgoing
@@ -226,7 +226,7 @@ class Service:
         if (leader := self._leader) is None:
             return
         outgoing.sent(self._host.now_ms())
-        value = encode_batch(
+        value = self.sessions.encode(
             Batch(
                 self.member,
                 self._incarnation,
