@@ -6,10 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from comitia.kernel import Out, Propose
 from comitia.protocols.raft import PROTOCOL, Raft
 from comitia.sim.mutants import Mutant, edited, kill, replaced
 from comitia.sim.run import Settings, simulate
 from pages.deaths import tell
+
+
+def refuse_and_step_down(server: Raft, out: Out) -> None:
+    for entry in server.log.slice(server.commit_index + 1, server.log.last):
+        if entry.value:
+            out.refuse(Propose(entry.value), "leadership was lost")
+    Raft.step_down(server, out)
+
 
 MUTANTS = [
     edited(
@@ -157,6 +166,10 @@ MUTANTS = [
         Raft.answering,
         "message.term != self.current_term",
         "message.term > self.current_term",
+    ),
+    replaced(
+        "a deposed leader refuses what others may still commit",
+        step_down=refuse_and_step_down,
     ),
     edited(
         "the answer to an old leader names its old round",

@@ -6,6 +6,8 @@ the values are delivered, in constant time each:
 - **Agreement**: no two nodes deliver different values at one slot, in any lifetime.
 - **TotalOrder**: no node skips a slot that another delivered.
 - **Validity**: a delivered value was asked for (or is empty, which protocols use as no-op).
+- **Refusal**: a value is decided no more often than nodes took it: what a node has refused, as
+  certainly not decided, is not.
 - **Linearizability**: an operation that began after another ended takes effect after it.  The log
   is the witness: an operation's place in it is known, so comparing places is enough.  The history
   is kept as well, and a checker that knows nothing of logs judges it.
@@ -36,6 +38,8 @@ class Ledger:
         self.values: dict[Slot, bytes] = {}
         self.before: dict[Slot, Slot] = {}
         self.asked: dict[bytes, Op] = {}
+        self.copies: dict[bytes, int] = {}
+        """How often a value was handed to a node that has not refused it, nor decided it since."""
         self.open: dict[int, tuple[Op, Slot]] = {}
         """By client: its operation, and the place that must come before its effect."""
         self.frontier: Slot = 0
@@ -51,6 +55,18 @@ class Ledger:
             self.asked[op.data] = op
         self.history.append(Event("invoke", op.client, op.f, op.value, op.key, time * 1000))
 
+    def handed(self, value: bytes) -> None:
+        """A node is asked to decide `value`."""
+        self.copies[value] = self.copies.get(value, 0) + 1
+
+    def spent(self, node: NodeId, value: bytes, what: str) -> None:
+        """One of the copies of `value` that nodes were handed was decided or refused."""
+        self.copies[value] = left = self.copies.get(value, 0) - 1
+        if left < 0:
+            raise Violation(
+                "Refusal", f"n{node} {what} {value!r}: more decisions and refusals than requests"
+            )
+
     def decided(self, node: NodeId, slot: Slot, previous: Slot, value: bytes) -> Op | None:
         """`node` delivers `value` at `slot`, after `previous`; return the operation it is."""
         known = self.values.get(slot)
@@ -59,6 +75,8 @@ class Ledger:
             self.before[slot] = previous
             if value and value not in self.asked:
                 raise Violation("Validity", f"n{node} delivers {value!r}, for which nobody asked")
+            if value:
+                self.spent(node, value, "delivers")
         elif known != value:
             raise Violation(
                 "Agreement", f"n{node} delivers {value!r} at slot {slot}, others {known!r}"

@@ -135,6 +135,8 @@ class World:
         """`request` is handed to the node."""
         assert host.node is not None
         self.watch.tell("on_request", host.id, request)
+        if isinstance(request, Propose):
+            self.ledger.handed(request.value)
         host.node.on_request(request, host)
         self.finish(host)
 
@@ -343,6 +345,8 @@ class World:
     def refused(self, host: Host, request: Request, reason: str) -> None:
         """The node says that `request` had no effect."""
         if isinstance(request, Propose):
+            if host.id not in self.liars:
+                self.ledger.spent(host.id, request.value, "refuses")
             op = host.waiting.pop(request.value, None)
         else:
             op = host.reads.pop(getattr(request, "token", 0), None)

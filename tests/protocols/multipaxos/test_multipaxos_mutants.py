@@ -132,6 +132,16 @@ BY_SIMULATION = [
         ),
         CHURN,
     ),
+    (
+        edited(
+            "a deposed leader refuses what it has proposed",
+            Paxos.step_down,
+            "for command in waiting:",
+            "for command in (*waiting, *(p.command for p in self.accepted"
+            " if p and p.slot >= self.slot_out and self.active)):",
+        ),
+        ANY,
+    ),
     # Reads.
     (
         edited(

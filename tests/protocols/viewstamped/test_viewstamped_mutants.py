@@ -41,6 +41,14 @@ def without(*names: str) -> tuple[str, ...]:
     return tuple(name for name in VR.stable if name not in names)
 
 
+REFUSES_WHAT_IT_PREPARED = edited(
+    "what is in the log of a view that ends is refused",
+    VR.leave_normal,
+    "in self.proposed:",
+    "in (*self.log.slice(max(self.commit_number + 1, self.log.first), self.op_number),"
+    " *self.proposed):",
+)
+
 MUTANTS = [
     edited(
         "f replicas are enough to commit",
@@ -63,6 +71,7 @@ MUTANTS = [
         "self.start_view_change(self.next_view(), self.view, out)",
         "self.begin_as_primary(out)",
     ),
+    REFUSES_WHAT_IT_PREPARED,
     edited(
         "found here: a restart enters old epochs again",
         VR.execute,
@@ -277,12 +286,7 @@ BY_RULE = [
         rules.test_what_was_proposed_in_the_turn_that_ends_a_view_is_refused_and_nowhere,
     ),
     (
-        edited(
-            "what is in the log of a view that ends is refused",
-            VR.leave_normal,
-            "in self.proposed:",
-            "in (*self.log, *self.proposed):",
-        ),
+        REFUSES_WHAT_IT_PREPARED,
         partial(rules.test_what_is_in_the_log_of_a_view_that_ends_is_not_refused, True),
     ),
     (

@@ -11,6 +11,7 @@ import pytest
 import test_zab_rules as rules
 from mutants_by_rule import dies_by
 
+from comitia.kernel import Out, Propose
 from comitia.protocols.zab import PROTOCOL, ZabServer
 from comitia.sim.faults import parse_faults
 from comitia.sim.mutants import Mutant, edited, kill, replaced
@@ -55,6 +56,15 @@ EARLY_ACK_LD = edited(
     "out.send_early(src, AckLd(",
 )
 
+
+def refuse_and_leave(server: ZabServer, reason: str, out: Out) -> None:
+    if server.established:
+        for txn in server.history.slice(server.committed + 1, server.history.last):
+            if txn.value:
+                out.refuse(Propose(txn.value), reason)
+    Z.leave_phase(server, reason, out)
+
+
 BY_SIMULATION: list[tuple[Mutant, Settings, str]] = [
     (SMALL_QUORUM, LOSSY, "PrimaryIntegrity"),
     (
@@ -66,6 +76,14 @@ BY_SIMULATION: list[tuple[Mutant, Settings, str]] = [
         replaced("f.a is forgotten in a crash", stable=without("current_epoch")),
         LOSSY,
         "PrimaryIntegrity",
+    ),
+    (
+        replaced(
+            "a leader that gives up refuses what others may still commit",
+            leave_phase=refuse_and_leave,
+        ),
+        LOSSY,
+        "Refusal",
     ),
     (
         edited(
