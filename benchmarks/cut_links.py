@@ -1,7 +1,7 @@
-"""A relay in front of every node's peer port, which can cut a node off without harming processes.
+"""A relay in front of every node's peer port, which can cut links without harming processes.
 
-Nodes dial each other through it.  From the greeting it knows who dials whom; while one of the two
-is cut off it holds all bytes back, as TCP does on a broken path, and lets them go afterwards.
+Nodes dial each other through it.  From the greeting it knows who dials whom; while the way from one
+to the other is cut it holds all bytes back, as TCP does on a broken path, and lets them go later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Relay:
         """`peers`: the port of each node, on 127.0.0.1."""
         self.peers = peers
         self.ports: dict[int, int] = {}
-        self._cut: set[int] = set()
+        self._cut: set[tuple[int, int]] = set()
         self._changed = asyncio.Event()
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -39,7 +39,13 @@ class Relay:
 
     def cut(self, node: int) -> None:
         """Let nothing reach `node` nor leave it."""
-        self._cut.add(node)
+        for other in self.peers:
+            self.cut_way(node, other)
+            self.cut_way(other, node)
+
+    def cut_way(self, src: int, dst: int) -> None:
+        """Let nothing that `src` says reach `dst`; what `dst` says goes on reaching `src`."""
+        self._cut.add((src, dst))
 
     def mend(self) -> None:
         """Every link works again."""
@@ -72,11 +78,11 @@ class Relay:
                 seen += data
                 for _, payload in hello.feed(data):
                     known = known or greeting.decode(payload).identity.node
-            await self._passable(known, node)
+            await self._passable((known, node))
             back, onward = await asyncio.open_connection("127.0.0.1", self.peers[node])
             onward.write(seen)
             await asyncio.gather(
-                self._pump(reader, onward, (known, node)), self._pump(back, writer, (known, node))
+                self._pump(reader, onward, (known, node)), self._pump(back, writer, (node, known))
             )
         except (OSError, frames.FrameError, greeting.GreetingError):
             return  # one end is gone or no node, and the other hears of it below
@@ -86,15 +92,15 @@ class Relay:
                 if end is not None:
                     end.transport.abort()
 
-    async def _passable(self, *ends: int) -> None:
-        while self._cut.intersection(ends):
+    async def _passable(self, way: tuple[int, int]) -> None:
+        while way in self._cut:
             await self._changed.wait()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ends: tuple[int, int]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: tuple[int, int]
     ) -> None:
         while data := await reader.read(1 << 16):
-            await self._passable(*ends)
+            await self._passable(way)
             writer.write(data)
             await writer.drain()
         raise ConnectionResetError("the other end has closed")

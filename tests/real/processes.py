@@ -54,6 +54,10 @@ class Cluster:
         self._local = LocalCluster(directory, ports, {"reads": reads, "protocol": protocol})
         self.processes = self._local.processes
 
+    def meet_through(self, relayed: dict[int, int]) -> None:
+        """Have the nodes, not yet started, reach each other at these ports."""
+        self._local.relayed = relayed
+
     def start(self, id: int) -> None:
         self._local.ids = tuple(self.founders)
         self._local.start(id)
@@ -128,10 +132,17 @@ def running(
     """
     cluster = Cluster(directory, size + spares, reads, protocol)
     cluster.ids = cluster.founders = cluster.ids[:size]
+    with serving(cluster):
+        yield cluster
+
+
+@contextlib.contextmanager
+def serving(cluster: Cluster) -> Iterator[None]:
+    """Run `cluster`; its logs are shown when the test fails."""
     cluster.start_all()
     try:
         cluster.leader()
-        yield cluster
+        yield
     except BaseException:
         print(cluster.logs())
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from processes import Cluster, running
+from processes import Cluster, running, wait
 from replicated_logs import every_log, rounds
 
 from comitia.history import Recorder, Register, Verdict, check, operations
@@ -66,6 +66,15 @@ class Clients:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
+
+    def more(self, count: int = 40) -> None:
+        """Wait until `count` more writes have been answered, which needs a quorum."""
+
+        def answered() -> int:
+            return sum((each.type, each.f) == ("ok", "write") for each in self._recorder.events)
+
+        enough = answered() + count
+        wait(lambda: answered() >= enough, "answered writes", 30)
 
     def verdict(self) -> Verdict:
         return check(operations(self._recorder.events), Register())

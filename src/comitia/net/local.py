@@ -54,18 +54,22 @@ class LocalCluster:
         self.data, self.ports, self.settings = data, dict(ports), dict(settings or {})
         self.ids = tuple(self.ports)
         """The founding members; a node that gets ports later waits to be added."""
+        self.relayed: dict[int, int] = {}
+        """Where nodes reach each other, if not at their own ports: the ports of a relay."""
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self.started_s: dict[int, float] = {}
 
     def start(self, id: int) -> None:
         """Start node `id`; it finds the data it left."""
         ports = self.ports[id]
+        reached = {i: at.peer for i, at in self.ports.items()} | self.relayed
         directory = self.data / f"n{id}"
         directory.mkdir(parents=True, exist_ok=True)
         settings = self.settings | {
             "node": str(id),
             "data": str(directory),
-            "members": ",".join(f"{i}=127.0.0.1:{self.ports[i].peer}" for i in self.ids),
+            "members": ",".join(f"{i}=127.0.0.1:{reached[i]}" for i in self.ids),
+            "advertise": f"127.0.0.1:{reached[id]}",
         }
         settings |= {door: f"127.0.0.1:{port}" for door, port in ports._asdict().items()}
         flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
