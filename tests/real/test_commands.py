@@ -21,7 +21,7 @@ import redis
 from processes import ENVIRONMENT, comitia, free_ports, running, wait
 from replicated_logs import every_log
 
-from comitia.cli import doctor
+from comitia.cli import _nodes, doctor
 
 
 def first_port() -> int:
@@ -190,6 +190,23 @@ def test_health_metrics_and_refusals_over_http(tmp_path: Path, protocol: str) ->
         wait(lambda: get(f"{base}/readyz")[0] == 503, "the node to miss its leader")
         assert "no leader is known" in get(f"{base}/readyz?verbose")[1]
         assert get(f"{base}/livez") == (200, "ok\n")
+
+
+@pytest.mark.slow
+def test_who_needs_the_leader_waits_out_an_election_and_not_for_a_lost_majority(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path) as cluster:
+        leader = cluster.leader()
+        one, other = (id for id in cluster.ids if id != leader)
+        at = f"127.0.0.1:{cluster.http[one]}"
+        cluster.signal(leader, signal.SIGKILL)
+        assert comitia("leader", "show", "--node", at).strip() in (f"n{one}", f"n{other}")
+        cluster.signal(other, signal.SIGKILL)
+        wait(lambda: (found := cluster.status(one)) and not found.leader, "the leader to step down")
+        monkeypatch.setattr(_nodes, "PAUSE_S", -1)  # to wait would be an error
+        with pytest.raises(_nodes.Unreachable, match=rf"no leader answers \(n{one} does, "):
+            _nodes.chief_of((at,))
 
 
 def get(url: str, data: bytes | None = None, host: str | None = None) -> tuple[int, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 
 import click
 
@@ -10,6 +11,8 @@ from comitia.net.book import Address
 from comitia.net.remote import call, status_of
 from comitia.net.status import Status
 
+ELECTION_S, PAUSE_S = 5.0, 0.1
+"""How long an election may take, and how often nodes are asked meanwhile."""
 DEFAULT = ("127.0.0.1:7201", "127.0.0.1:7202", "127.0.0.1:7203")
 
 
@@ -85,24 +88,37 @@ def leader_of(nodes: tuple[str, ...]) -> tuple[Status, str]:
 
 def chief_of(nodes: tuple[str, ...], leaving: int = 0) -> tuple[Status, str]:
     """Return whom to ask for changes: the leader or, where nobody leads, a member that stays when
-    `leaving` goes.
+    `leaving` goes.  Waits while an election may be under way.
 
     Raises Unreachable.
     """
-    found, failed, where = statuses(nodes)
-    leading = [
-        status
-        for id, status in found.items()
-        if status.leader == id or (not status.led and id in status.voters and id != leaving)
-    ]
-    if not leading:
-        raise Unreachable(
-            f"no leader answers ({_names(found)} {'does' if len(found) == 1 else 'do'}, "
-            f"{_names(failed) or 'nobody'} {'do' if len(failed) > 1 else 'does'} not); "
-            "see `comitia status`"
-        )
-    chief = max(leading, key=lambda status: status.epoch)
-    return chief, where[chief.node]
+    deadline_s = time.monotonic() + ELECTION_S
+    while True:
+        found, failed, where = statuses(nodes)
+        leading = [
+            status
+            for id, status in found.items()
+            if status.leader == id or (not status.led and id in status.voters and id != leaving)
+        ]
+        if leading:
+            chief = max(leading, key=lambda status: status.epoch)
+            return chief, where[chief.node]
+        if not _may_elect(found) or time.monotonic() > deadline_s:
+            break
+        time.sleep(PAUSE_S)
+    raise Unreachable(
+        f"no leader answers ({_names(found)} {'does' if len(found) == 1 else 'do'}, "
+        f"{_names(failed) or 'nobody'} {'do' if len(failed) > 1 else 'does'} not); "
+        "see `comitia status`"
+    )
+
+
+def _may_elect(found: Mapping[int, Status]) -> bool:
+    """Do enough voters answer to elect somebody?"""
+    return any(
+        status.led and 2 * sum(voter in found for voter in status.voters) > len(status.voters)
+        for status in found.values()
+    )
 
 
 def _names(ids: Iterable[int]) -> str:

@@ -39,7 +39,9 @@ class Ledger:
         self.before: dict[Slot, Slot] = {}
         self.asked: dict[bytes, Op] = {}
         self.copies: dict[bytes, int] = {}
-        """How often a value was handed to a node that has not refused it, nor decided it since."""
+        """How often a value was handed to a node, to be put into its log, less how often it was
+        refused or decided since.
+        """
         self.open: dict[int, tuple[Op, Slot]] = {}
         """By client: its operation, and the place that must come before its effect."""
         self.frontier: Slot = 0
@@ -61,7 +63,7 @@ class Ledger:
 
     def spent(self, node: NodeId, value: bytes, what: str) -> None:
         """One of the copies of `value` that nodes were handed was decided or refused."""
-        self.copies[value] = left = self.copies.get(value, 0) - 1
+        self.copies[value] = left = self.copies[value] - 1
         if left < 0:
             raise Violation(
                 "Refusal", f"n{node} {what} {value!r}: more decisions and refusals than requests"
@@ -75,7 +77,7 @@ class Ledger:
             self.before[slot] = previous
             if value and value not in self.asked:
                 raise Violation("Validity", f"n{node} delivers {value!r}, for which nobody asked")
-            if value:
+            if value in self.copies:
                 self.spent(node, value, "delivers")
         elif known != value:
             raise Violation(
