@@ -1,4 +1,4 @@
-"""Real processes whose links are cut, in every way in which three nodes can be cut apart."""
+"""Real processes whose links are cut, one way or both, so that two of three nodes stay in touch."""
 
 from __future__ import annotations
 
