@@ -84,8 +84,8 @@ class Relay:
             await asyncio.gather(
                 self._pump(reader, onward, (known, node)), self._pump(back, writer, (node, known))
             )
-        except (OSError, frames.FrameError, greeting.GreetingError):
-            return  # one end is gone or no node, and the other hears of it below
+        except (asyncio.CancelledError, OSError, frames.FrameError, greeting.GreetingError):
+            return  # closed; or one end is gone or no node, and the other hears of it below
         finally:
             self._tasks.discard(task)
             for end in (writer, onward):
