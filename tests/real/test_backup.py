@@ -116,7 +116,7 @@ def test_what_was_acknowledged_before_a_backup_is_in_the_cluster_made_of_it(
     new = restored(data, made["cluster"], name)
     try:
         new.start_all()
-        assert new.leader() in (1, 2, 3)
+        assert {status.node for status in new.wait_until_served()} == {1, 2, 3}
         assert digests(new) == {taken["digest"]}
         values = client(new).mget([f"w{number}" for number in range(before)])
         assert values == [b"w%d" % number for number in range(before)]
