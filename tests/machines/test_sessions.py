@@ -18,6 +18,7 @@ from comitia.machines.sessions import (
     Fate,
     Sessions,
     StateMissing,
+    decode_batch,
     encode_batch,
 )
 
@@ -68,6 +69,17 @@ def test_who_proposed_a_batch_executes_it_as_the_others_do_and_need_not_decode_i
     monkeypatch.setattr("comitia.machines.sessions.decode_batch", None)
     assert proposer.apply(values[1])[1:] == answers[1] == (Fate.EXECUTED, [11, 3])
     assert proposer.digest() == other.digest()
+
+
+@given(st.lists(st.lists(st.binary(max_size=9), min_size=1, max_size=4), max_size=9))
+def test_a_batch_is_what_its_bytes_say(commands: list[list[bytes]]) -> None:
+    made = Batch(1, 2, 3, 3, 1000, commands)
+    assert decode_batch(sessions().encode(made)) == made
+
+
+def test_a_batch_that_others_would_take_for_none_is_not_proposed() -> None:
+    with pytest.raises(AssertionError, match="an empty command"):
+        sessions().encode(Batch(1, 1, 1, 1, 1000, [INCR, []]))
 
 
 def test_a_machine_that_leaves_a_command_without_a_reply_is_found_out() -> None:

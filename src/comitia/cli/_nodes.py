@@ -10,6 +10,7 @@ import click
 from comitia.net.book import Address
 from comitia.net.remote import call, status_of
 from comitia.net.status import Status
+from comitia.quorums import Electorate
 
 ELECTION_S, PAUSE_S = 5.0, 0.1
 """How long an election may take, and how often nodes are asked meanwhile."""
@@ -116,7 +117,7 @@ def chief_of(nodes: tuple[str, ...], leaving: int = 0) -> tuple[Status, str]:
 def _may_elect(found: Mapping[int, Status]) -> bool:
     """Do enough voters answer to elect somebody?"""
     return any(
-        status.led and 2 * sum(voter in found for voter in status.voters) > len(status.voters)
+        status.led and Electorate(status.voters).is_quorum(found.keys())
         for status in found.values()
     )
 

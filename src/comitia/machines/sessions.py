@@ -136,8 +136,10 @@ class Sessions:
     def encode(self, batch: Batch) -> bytes:
         """Return `batch`, which this member proposes, as a value of the log.
 
-        When it comes back as the same object, as it does to a leader, it is not decoded again.
+        When it comes back as the same object, as it does to a leader, it is not decoded again: so
+        it must be what others will decode, who take a batch with an empty command for none.
         """
+        assert all(batch.commands), "an empty command"
         value = encode_batch(batch)
         self._proposed = (value, batch)
         return value
